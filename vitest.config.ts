@@ -1,0 +1,38 @@
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
+import { defineConfig } from 'vitest/config'
+
+// Two projects: rooms and objects run inside workerd; flows, proofs and scripts speak HTTP to the production bundle from Node.
+const node = ['test/flows/**', 'test/proof/**', 'test/scripts/**', 'test/house/**']
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              bindings: {
+                SALLYPORT_ENV: 'development',
+                ISSUER: 'http://localhost:8787',
+                LAB: 'on',
+                SIGN_UP: 'immediate',
+                SALLYPORT_SECRET: 'test-only-secret-that-is-long-enough-000001',
+                ADMIN_TOKEN: 'test-only-admin-token-that-is-long-enough-1',
+              },
+            },
+          }),
+        ],
+        test: { name: 'workerd', include: ['test/**/*.test.ts'], exclude: node },
+      },
+      {
+        test: {
+          name: 'node',
+          include: node.map((folder) => `${folder}/*.test.ts`),
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+})
