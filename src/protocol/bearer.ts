@@ -1,0 +1,64 @@
+// Bearer tokens on HTTP: reading one from a request, and the challenge that refuses it. RFC 6750, RFC 9470, RFC 9728.
+
+/** The longest bearer token that is looked at, in characters. */
+export const MAX_BEARER_LENGTH = 8192
+
+/** What `readBearer` answers. `missing` deserves a challenge without an error code (RFC 6750 3.1), `invalid_request` a 400. */
+export type BearerReading = { ok: true; token: string } | { ok: false; error: 'missing' | 'invalid_request'; reason: string }
+
+const b64token = /^[A-Za-z0-9\-._~+/]+=*$/
+
+/**
+ * The bearer token of a request, from its `Authorization` header only (RFC 6750 2.1).
+ *
+ * A token in the query string is refused and its value never read: addresses end in logs (RFC 9700 4.3.2). Two headers arrive joined by
+ * a comma, which the grammar refuses.
+ */
+export function readBearer(headers: { get(name: string): string | null }, url: string | URL): BearerReading {
+  if (hasQueryToken(typeof url === 'string' ? url : url.href)) return refuse('invalid_request', 'access_token in the query string')
+  const header = headers.get('authorization')
+  if (header === null) return { ok: false, error: 'missing', reason: 'no Authorization header' }
+  if (!/^bearer(?: |$)/i.test(header)) return refuse('invalid_request', 'another authorization scheme')
+  let start = 6
+  while (header.charCodeAt(start) === 0x20) start++
+  const token = header.slice(start)
+  if (token.length > MAX_BEARER_LENGTH) return refuse('invalid_request', 'the token is too long')
+  if (!b64token.test(token)) return refuse('invalid_request', 'the credentials are not a b64token')
+  return { ok: true, token }
+}
+
+/** The parameters of a Bearer challenge: RFC 6750 3, `acr_values` and `max_age` (seconds) RFC 9470 3, `resource_metadata` RFC 9728 5.1. */
+export type BearerChallenge = {
+  error?: string
+  error_description?: string
+  scope?: string
+  resource_metadata?: string
+  acr_values?: string
+  max_age?: number
+}
+
+const parameters = ['error', 'error_description', 'scope', 'resource_metadata', 'acr_values', 'max_age'] as const
+
+/** The value of a `WWW-Authenticate` header: `Bearer`, and the given parameters as quoted strings (RFC 9110 5.6.4). */
+export function bearerChallenge(challenge: BearerChallenge = {}): string {
+  const parts: string[] = []
+  for (const name of parameters) {
+    const value = challenge[name]
+    if (value !== undefined) parts.push(`${name}="${quotable(String(value))}"`)
+  }
+  return parts.length === 0 ? 'Bearer' : `Bearer ${parts.join(', ')}`
+}
+
+/** Control characters and non-ASCII would split or break the header: each becomes `?`. */
+const quotable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')
+
+function hasQueryToken(href: string): boolean {
+  const start = href.indexOf('?')
+  if (start === -1) return false
+  const end = href.indexOf('#')
+  const query = end === -1 ? href.slice(start + 1) : href.slice(start + 1, Math.max(start + 1, end))
+  // A `%` may spell the name differently; most queries have neither and are not parsed.
+  return (query.includes('access_token') || query.includes('%')) && new URLSearchParams(query).has('access_token')
+}
+
+const refuse = (error: 'invalid_request', reason: string): BearerReading => ({ ok: false, error, reason })

@@ -1,0 +1,8 @@
+CREATE TABLE mail (
+  seq INTEGER PRIMARY KEY,
+  recipient TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  text TEXT NOT NULL,
+  links TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
