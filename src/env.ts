@@ -1,0 +1,24 @@
+import type { Account } from './objects/account.ts'
+import type { Identifier } from './objects/identifier.ts'
+import type { KeySet } from './objects/key-set.ts'
+import type { Mailbox } from './objects/mailbox.ts'
+import type { RevocationList } from './objects/revocation-list.ts'
+
+/** What wrangler.toml binds and what the operator sets; config.ts checks the strings. */
+export interface Env {
+  ACCOUNT: DurableObjectNamespace<Account>
+  IDENTIFIER: DurableObjectNamespace<Identifier>
+  KEY_SET: DurableObjectNamespace<KeySet>
+  REVOCATION_LIST: DurableObjectNamespace<RevocationList>
+  MAILBOX: DurableObjectNamespace<Mailbox>
+  SALLYPORT_ENV?: string
+  SALLYPORT_SECRET?: string
+  ADMIN_TOKEN?: string
+  ISSUER?: string
+  SIGN_UP?: string
+  AUDIENCES?: string
+  SCOPES?: string
+  ALLOWED_ORIGINS?: string
+  SIGNING_ALG?: string
+  LAB?: string
+}

@@ -1,0 +1,21 @@
+/** The algorithms we sign access tokens with (RFC 7518, 3.1; EdDSA with Ed25519, RFC 8037). */
+export const SIGNING_ALGORITHMS = ['ES256', 'EdDSA', 'RS256'] as const
+export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number]
+
+/** `next` is published and not yet used, `active` signs, `retired` is published until its last token is dead, `revoked` is denied and gone. */
+export type KeyState = 'next' | 'active' | 'retired' | 'revoked'
+
+export type PublicJwk = JsonWebKey & { kid: string; alg: SigningAlgorithm; use: 'sig' }
+
+/** A private key at rest: PKCS #8 under AES-256-GCM, with the kid as additional data. */
+export type WrappedKey = { wrapped: ArrayBuffer; iv: ArrayBuffer; secret_id: string }
+
+export type KeyRow = WrappedKey & {
+  kid: string
+  alg: SigningAlgorithm
+  public_jwk: PublicJwk
+  state: KeyState
+  created_at: number
+  /** When it came into its state, integer seconds. */
+  state_at: number
+}

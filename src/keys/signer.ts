@@ -1,0 +1,80 @@
+import { encodeBase64url } from '../protocol/base64url.ts'
+import { ACCESS_TOKEN_TYP } from '../protocol/claims.ts'
+import { unwrapKey, WEB_CRYPTO } from './generate.ts'
+import type { SigningAlgorithm, WrappedKey } from './key.ts'
+import { SIGNER_CACHE_SECONDS } from './rotation.ts'
+import type { SecretRing } from './secret-ring.ts'
+
+/** The key that signs now, still wrapped, and when the schedule makes another one take over. */
+export type ActiveKey = WrappedKey & { kid: string; alg: SigningAlgorithm; signs_until: number }
+
+export type SignerSource = {
+  activeKey(): Promise<ActiveKey>
+  /** What the revocation list says of this key, from a view within its bound; `unknown` while the list cannot be had. */
+  keyStatus(kid: string): Promise<'good' | 'denied' | 'unknown'>
+}
+
+/** None of the secrets opens the signing key: SALLYPORT_SECRET was replaced instead of extended. */
+export class SecretRingError extends Error {
+  override name = 'SecretRingError'
+}
+
+type LoadedKey = { kid: string; alg: SigningAlgorithm; key: CryptoKey; header: string; loaded_at: number; signs_until: number }
+
+const text = new TextEncoder()
+const segment = (value: object) => encodeBase64url(text.encode(JSON.stringify(value)))
+
+/** An isolate asks again this often, so that a rotation by hand is followed soon; the hard limit is SIGNER_CACHE_SECONDS. */
+const RELOAD_SECONDS = 60
+
+/**
+ * Signs access tokens (RFC 9068) with the active key, which it keeps unwrapped and non-extractable for a few minutes. A value is cached,
+ * never a promise: a request that is cancelled must not take others with it.
+ */
+export class Signer {
+  #ring: SecretRing
+  #source: SignerSource
+  #loaded: LoadedKey | null = null
+
+  constructor(ring: SecretRing, source: SignerSource) {
+    this.#ring = ring
+    this.#source = source
+  }
+
+  /** The compact JWS of the claims, exactly as given. `now` in integer seconds. */
+  async sign(claims: object, now: number): Promise<string> {
+    const key = await this.#key(now)
+    const input = `${key.header}.${segment(claims)}`
+    const signature = await crypto.subtle.sign(WEB_CRYPTO[key.alg], key.key, text.encode(input))
+    return `${input}.${encodeBase64url(new Uint8Array(signature))}`
+  }
+
+  async #key(now: number): Promise<LoadedKey> {
+    let key = this.#loaded
+    if (!key || now >= key.signs_until || now >= key.loaded_at + RELOAD_SECONDS) {
+      try {
+        key = await this.#load(now)
+      } catch (cause) {
+        // A key set that cannot be reached for a moment stops no sign-in, as long as this key may sign.
+        if (!key || now >= key.signs_until || now >= key.loaded_at + SIGNER_CACHE_SECONDS || cause instanceof SecretRingError) throw cause
+      }
+    }
+    if (key.loaded_at === now || (await this.#source.keyStatus(key.kid)) === 'good') return key
+    // Denied, or the list is out of reach: the key set itself never answers a revoked key.
+    return this.#load(now)
+  }
+
+  async #load(now: number): Promise<LoadedKey> {
+    const active = await this.#source.activeKey()
+    if (this.#loaded?.kid === active.kid) {
+      this.#loaded = { ...this.#loaded, loaded_at: now, signs_until: active.signs_until }
+      return this.#loaded
+    }
+    const pkcs8 = await unwrapKey(active, this.#ring)
+    if (!pkcs8) throw new SecretRingError('no secret of SALLYPORT_SECRET opens the signing key')
+    const { kid, alg, signs_until } = active
+    const key = await crypto.subtle.importKey('pkcs8', pkcs8, WEB_CRYPTO[alg], false, ['sign'])
+    this.#loaded = { kid, alg, key, header: segment({ alg, typ: ACCESS_TOKEN_TYP, kid }), loaded_at: now, signs_until }
+    return this.#loaded
+  }
+}
