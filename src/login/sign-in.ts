@@ -1,0 +1,102 @@
+/**
+ * Sign-in with a password, in two steps of the Account object around the hash that the Worker computes: the try is counted first, the
+ * digest compared last. An object without an account (a decoy, or a sign-up cut short) walks the same steps and always refuses.
+ */
+
+import type { AccountStore } from '../accounts/account-store.ts'
+import { newDeviceNotice } from '../accounts/notices.ts'
+import { decodeBase64url } from '../protocol/base64url.ts'
+import type { OutboxStore } from '../revocation/outbox-store.ts'
+import type { FamilyStore } from '../sessions/family-store.ts'
+import { equalBytes } from '../sessions/prove.ts'
+import type { SessionStore } from '../sessions/session-store.ts'
+import { type Carry, type SignInFacts, type StartedSession, startSession } from '../sessions/start.ts'
+import { randomId } from '../tokens/random-id.ts'
+import type { AttemptStore } from './attempt-store.ts'
+import { beginAttempt, failAttempt } from './attempts.ts'
+import { decodePhc, type HashParameters, needsRehash, newParameters } from './password-hash.ts'
+import type { PasswordStore } from './password-store.ts'
+
+export type SignInStores = {
+  accounts: AccountStore
+  passwords: PasswordStore
+  attempts: AttemptStore
+  sessions: SessionStore
+  families: FamilyStore
+  outbox: OutboxStore
+}
+
+/** `pwd` (RFC 8176): one factor, so `acr` names NIST's first level. */
+export const PASSWORD_FACTS = { acr: 'urn:sallyport:aal1', amr: ['pwd'] }
+
+/** The counter that strangers share; a known device has its own. */
+const STRANGERS = 'account'
+
+export type BegunSignIn = { ok: true; parameters: HashParameters } | { ok: false; error: 'too_many_attempts'; retryAfter: number }
+
+/** `rehash`: the stored hash, when it should be replaced with one of today's parameters. */
+export type SignedIn =
+  | {
+      ok: true
+      started: StartedSession
+      device: string
+      account: { email: string; name: string | null; roles: string[] }
+      rehash: string | null
+    }
+  | { ok: false; error: 'invalid_credentials'; reason: 'no_account' | 'wrong_password' | 'banned' }
+
+/** Counts the try of a counter and answers how to hash it, or how long to wait. */
+export function beginTry(stores: Pick<SignInStores, 'attempts' | 'passwords'>, counter: string, nowMs: number): BegunSignIn {
+  const attempt = beginAttempt(stores.attempts.get(counter), nowMs)
+  if (!attempt.ok) return { ok: false, error: 'too_many_attempts', retryAfter: attempt.retryAfter }
+  stores.attempts.put(counter, attempt.state)
+  const phc = stores.passwords.get()
+  return { ok: true, parameters: (phc && decodePhc(phc)?.parameters) || newParameters() }
+}
+
+/** Compares a digest with the password's, and settles the counted try; null is wrong whatever the password. */
+export function settleTry(
+  stores: Pick<SignInStores, 'attempts' | 'passwords'>,
+  counter: string,
+  digest: string | null,
+  nowMs: number,
+): boolean {
+  const phc = stores.passwords.get()
+  const stored = decodeBase64url((phc && decodePhc(phc)?.digest) || '')
+  const given = decodeBase64url(digest ?? '')
+  const right = stored !== null && given !== null && given.length > 0 && equalBytes(stored, given)
+  if (right) stores.attempts.clear(counter)
+  else stores.attempts.put(counter, failAttempt(stores.attempts.get(counter), nowMs))
+  return right
+}
+
+export const beginSignIn = (stores: SignInStores, device: string | null, nowMs: number): BegunSignIn =>
+  beginTry(stores, device ?? STRANGERS, nowMs)
+
+export function finishSignIn(
+  stores: SignInStores,
+  tried: { device: string | null; digest: string; user_agent: string; carry: Carry },
+  nowMs: number,
+): SignedIn {
+  const now = Math.floor(nowMs / 1000)
+  const account = stores.accounts.get()
+  const banned = account !== null && account.banned_at !== null
+  // A banned account's right password counts as a wrong one: its delays grow alike.
+  const right = settleTry(stores, tried.device ?? STRANGERS, banned ? null : tried.digest, nowMs)
+  if (!account) return { ok: false, error: 'invalid_credentials', reason: 'no_account' }
+  if (banned) return { ok: false, error: 'invalid_credentials', reason: 'banned' }
+  if (!right) return { ok: false, error: 'invalid_credentials', reason: 'wrong_password' }
+  const facts: SignInFacts = { ...PASSWORD_FACTS, user_agent: tried.user_agent }
+  const started = startSession(stores, account, facts, tried.carry, now)
+  if (!tried.device) stores.outbox.add({ target: 'mail', body: newDeviceNotice(account.email, tried.user_agent) }, now)
+  const phc = stores.passwords.get()
+  const parameters = phc ? decodePhc(phc)?.parameters : undefined
+  const { email, name, roles } = account
+  return {
+    ok: true,
+    started,
+    device: tried.device ?? randomId(),
+    account: { email, name, roles },
+    rehash: parameters && needsRehash(parameters) ? phc : null,
+  }
+}
