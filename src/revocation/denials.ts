@@ -1,0 +1,17 @@
+import { ACCESS_TOKEN_LIFETIME, CLOCK_SKEW, JWKS_HARD_AGE } from '../protocol/claims.ts'
+import type { Denial } from '../protocol/denial.ts'
+
+/** When nothing made at or before `now` can be alive any more: the longest lifetime and the clocks' skew from now. */
+export const denialEnd = (now: number): number => now + ACCESS_TOKEN_LIFETIME + CLOCK_SKEW
+
+/** Every access token of one session. */
+export const denySession = (sid: string, now: number): Denial => ({ kind: 'sid', id: sid, end: denialEnd(now) })
+
+/** Every access token of an account issued before `ver` was reached, however many. */
+export const denyBelowVersion = (sub: string, ver: number, now: number): Denial => ({ kind: 'sub', id: sub, ver, end: denialEnd(now) })
+
+/**
+ * Everything signed by a key. A thief of the key chooses `iat` and `exp`, so it stays denied until no verifier can still hold the key.
+ * Twice the hard age: a verifier may have fetched the key set the moment before, and fetch errors do not shorten it.
+ */
+export const denyKey = (kid: string, now: number): Denial => ({ kind: 'kid', id: kid, end: denialEnd(now) + 2 * JWKS_HARD_AGE })

@@ -1,0 +1,32 @@
+import type { Denial } from '../protocol/denial.ts'
+
+/** A mail that a person should get; rendered already, so that a retry sends the same words. */
+export type Mail = { to: string; subject: string; text: string; links: string[] }
+
+/** What another object must still be told. */
+export type Letter = { target: 'denial'; body: Denial } | { target: 'mail'; body: Mail }
+
+export type StoredLetter = Letter & { seq: number; created_at: number }
+
+type Row = { seq: number; target: Letter['target']; body: string; created_at: number }
+
+/**
+ * The `outbox` table that stands in each object which must tell another one something: written in the same transaction as the change
+ * that it tells of, read by whoever delivers, removed when the other object has it. Delivery may happen twice; it is never skipped.
+ */
+export function outboxStore(sql: SqlStorage) {
+  return {
+    add(letter: Letter, now: number): void {
+      sql.exec('INSERT INTO outbox (target, body, created_at) VALUES (?, ?, ?)', letter.target, JSON.stringify(letter.body), now)
+    },
+    pending(limit = 100): StoredLetter[] {
+      const rows = sql.exec<Row>('SELECT seq, target, body, created_at FROM outbox ORDER BY seq LIMIT ?', limit).toArray()
+      return rows.map((row) => ({ ...row, body: JSON.parse(row.body) }) as StoredLetter)
+    },
+    remove(letters: readonly StoredLetter[]): void {
+      for (const { seq } of letters) sql.exec('DELETE FROM outbox WHERE seq = ?', seq)
+    },
+  }
+}
+
+export type OutboxStore = ReturnType<typeof outboxStore>

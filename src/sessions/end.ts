@@ -1,0 +1,37 @@
+import { denySession } from '../revocation/denials.ts'
+import type { OutboxStore } from '../revocation/outbox-store.ts'
+import type { FamilyStore } from './family-store.ts'
+import { generationSecret } from './generation-secret.ts'
+import { equalBytes, ownsSession } from './prove.ts'
+import type { SessionStore } from './session-store.ts'
+
+export type EndStores = { sessions: SessionStore; families: FamilyStore; outbox: OutboxStore }
+
+/** Ends one session with its families and denies its access tokens. Ending it again changes nothing. */
+export function endSession(stores: EndStores, sid: string, now: number): void {
+  const session = stores.sessions.get(sid)
+  if (!session || session.ended_at !== null) return
+  stores.sessions.end(sid, now)
+  stores.families.endOf(sid, now)
+  stores.outbox.add({ target: 'denial', body: denySession(sid, now) }, now)
+}
+
+/** What a sign-out names: the session's own cookie, or any generation of its family. Living or dead: the retry of a 503 must work. */
+export type SignOut =
+  | { by: 'cookie'; sid: string; secret: Uint8Array }
+  | { by: 'refresh_token'; grant_id: string; generation: number; secret: Uint8Array }
+
+/** Answers false when the secret is not the session's: only a forger who holds the MAC key gets here. */
+export function signOut(stores: EndStores, what: SignOut, now: number): boolean {
+  if (what.by === 'cookie') {
+    const session = stores.sessions.get(what.sid)
+    if (session && !ownsSession(session, what.secret)) return false
+    endSession(stores, what.sid, now)
+    return true
+  }
+  const family = stores.families.get(what.grant_id)
+  if (!family) return true
+  if (!equalBytes(what.secret, generationSecret(new Uint8Array(family.seed), what.generation))) return false
+  endSession(stores, family.sid, now)
+  return true
+}

@@ -1,0 +1,56 @@
+import type { Lineage, Rotation } from './rotation.ts'
+import { FAMILY_IDLE_SECONDS, type FamilyRow, KEEP_ENDED_SECONDS } from './session.ts'
+
+type Row = Omit<FamilyRow, 'rotations'> & { rotations: string }
+
+const COLUMNS = `grant_id, sid, client_id, scope, aud, seed, generation, secret_id, rotated_at, rotations, recovered, network, echoed,
+  echoes, created_at, expires_at, ended_at`
+
+/** The `family` table of one account: one row a family, one row written a rotation. */
+export function familyStore(sql: SqlStorage) {
+  return {
+    get(grantId: string): FamilyRow | null {
+      const row = sql.exec<Row>(`SELECT ${COLUMNS} FROM family WHERE grant_id = ?`, grantId).toArray()[0]
+      return row ? { ...row, rotations: JSON.parse(row.rotations) as Rotation[] } : null
+    },
+    insert(row: FamilyRow): void {
+      sql.exec(
+        `INSERT INTO family (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        ...[row.grant_id, row.sid, row.client_id, row.scope, row.aud, row.seed, row.generation, row.secret_id, row.rotated_at],
+        ...[JSON.stringify(row.rotations), row.recovered, row.network, row.echoed, row.echoes, row.created_at, row.expires_at],
+        row.ended_at,
+      )
+    },
+    rotate(grantId: string, lineage: Lineage, made: { secret_id: string; rotated_at: number; network: string }): void {
+      sql.exec(
+        'UPDATE family SET generation = ?, rotations = ?, secret_id = ?, rotated_at = ?, network = ? WHERE grant_id = ?',
+        ...[lineage.generation, JSON.stringify(lineage.rotations), made.secret_id, made.rotated_at, made.network, grantId],
+      )
+    },
+    recover(grantId: string, recovered: number | null): void {
+      sql.exec('UPDATE family SET recovered = ? WHERE grant_id = ?', recovered, grantId)
+    },
+    echo(grantId: string, echoed: number | null, echoes: number): void {
+      sql.exec('UPDATE family SET echoed = ?, echoes = ? WHERE grant_id = ?', echoed, echoes, grantId)
+    },
+    endOf(sid: string, now: number): void {
+      sql.exec('UPDATE family SET ended_at = ? WHERE sid = ? AND ended_at IS NULL', now, sid)
+    },
+    endAllBut(keptSid: string | null, now: number): void {
+      sql.exec('UPDATE family SET ended_at = ? WHERE ended_at IS NULL AND sid IS NOT ?', now, keptSid)
+    },
+    /** The last rotation of each session's families, for those that are not ended. */
+    lastUsed(): Map<string, number> {
+      const rows = sql.exec<{ sid: string; at: number }>(
+        'SELECT sid, max(rotated_at) AS at FROM family WHERE ended_at IS NULL GROUP BY sid',
+      )
+      return new Map(rows.toArray().map(({ sid, at }) => [sid, at]))
+    },
+    sweep(now: number): void {
+      const before = now - KEEP_ENDED_SECONDS
+      sql.exec('DELETE FROM family WHERE ended_at < ? OR min(expires_at, rotated_at + ?) < ?', before, FAMILY_IDLE_SECONDS, before)
+    },
+  }
+}
+
+export type FamilyStore = ReturnType<typeof familyStore>

@@ -1,0 +1,44 @@
+import { KEEP_ENDED_SECONDS, type SessionRow } from './session.ts'
+
+type Row = Omit<SessionRow, 'amr'> & { amr: string }
+
+const COLUMNS = 'sid, secret_hash, auth_time, acr, amr, user_agent, created_at, seen_at, idle_seconds, expires_at, ended_at'
+
+const read = (row: Row): SessionRow => ({ ...row, amr: JSON.parse(row.amr) as string[] })
+
+/** The `session` table of one account. */
+export function sessionStore(sql: SqlStorage) {
+  return {
+    get(sid: string): SessionRow | null {
+      const row = sql.exec<Row>(`SELECT ${COLUMNS} FROM session WHERE sid = ?`, sid).toArray()[0]
+      return row ? read(row) : null
+    },
+    /** Every session that has not been ended; some may have expired. */
+    open(): SessionRow[] {
+      return sql.exec<Row>(`SELECT ${COLUMNS} FROM session WHERE ended_at IS NULL ORDER BY created_at`).toArray().map(read)
+    },
+    insert(row: SessionRow): void {
+      sql.exec(
+        `INSERT INTO session (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        ...[row.sid, row.secret_hash, row.auth_time, row.acr, JSON.stringify(row.amr), row.user_agent, row.created_at, row.seen_at],
+        ...[row.idle_seconds, row.expires_at, row.ended_at],
+      )
+    },
+    touch(sid: string, now: number): void {
+      sql.exec('UPDATE session SET seen_at = ? WHERE sid = ?', now, sid)
+    },
+    end(sid: string, now: number): void {
+      sql.exec('UPDATE session SET ended_at = ? WHERE sid = ? AND ended_at IS NULL', now, sid)
+    },
+    endAllBut(kept: string | null, now: number): void {
+      sql.exec('UPDATE session SET ended_at = ? WHERE ended_at IS NULL AND sid IS NOT ?', now, kept)
+    },
+    /** Forgets what ended or expired long ago. */
+    sweep(now: number): void {
+      const before = now - KEEP_ENDED_SECONDS
+      sql.exec('DELETE FROM session WHERE ended_at < ? OR min(expires_at, seen_at + idle_seconds) < ?', before, before)
+    },
+  }
+}
+
+export type SessionStore = ReturnType<typeof sessionStore>

@@ -1,0 +1,100 @@
+/**
+ * Sessions: one sign-in on one device. This room owns their limits, the refresh-token families that hang on them, and what an access
+ * token says about them. Rules are pure; rows come in, outcomes go out.
+ */
+import { ACCESS_TOKEN_LIFETIME, type AccessTokenClaims } from '../protocol/claims.ts'
+import type { Lineage } from './rotation.ts'
+
+/** A cookie session unused this long is over. NIST SP 800-63B-4, 2.1.3: AAL1 needs an overall limit of at most 30 days. */
+export const COOKIE_IDLE_SECONDS = 7 * 86_400
+export const COOKIE_LIFETIME_SECONDS = 30 * 86_400
+/** `seen_at` is written at most this often: sliding must not cost a row on every request. */
+export const TOUCH_SECONDS = 600
+/** A family whose newest generation is unused this long is over; and however used, after its lifetime. */
+export const FAMILY_IDLE_SECONDS = 30 * 86_400
+export const FAMILY_LIFETIME_SECONDS = 90 * 86_400
+/** Ended rows are kept so long, so that a late sign-out or a late token still gets its plain answer. */
+export const KEEP_ENDED_SECONDS = 86_400
+
+export type SessionRow = {
+  sid: string
+  secret_hash: ArrayBuffer | null
+  auth_time: number
+  acr: string
+  amr: string[]
+  user_agent: string
+  created_at: number
+  seen_at: number
+  idle_seconds: number
+  expires_at: number
+  ended_at: number | null
+}
+
+export type FamilyRow = Lineage & {
+  grant_id: string
+  sid: string
+  client_id: string
+  scope: string
+  aud: string
+  seed: ArrayBuffer
+  secret_id: string
+  rotated_at: number
+  network: string
+  echoed: number | null
+  echoes: number
+  created_at: number
+  expires_at: number
+  ended_at: number | null
+}
+
+/** Until when a session lives if nothing more happens to it; checked when read, so a late sweep never extends a life. */
+export function sessionEnd(session: SessionRow): number {
+  return Math.min(session.ended_at ?? Number.MAX_SAFE_INTEGER, session.expires_at, session.seen_at + session.idle_seconds)
+}
+
+/** Until when a family lives if it is not rotated again. Replays do not move it. */
+export function familyEnd(family: FamilyRow): number {
+  return Math.min(family.ended_at ?? Number.MAX_SAFE_INTEGER, family.expires_at, family.rotated_at + FAMILY_IDLE_SECONDS)
+}
+
+/** What may be told of a session: never its secret's hash. `expires_at` is when it ends if nothing more happens to it. */
+export type SessionFacts = { sid: string; auth_time: number; acr: string; amr: string[]; created_at: number; expires_at: number }
+
+export const factsOf = (session: SessionRow): SessionFacts => ({
+  sid: session.sid,
+  auth_time: session.auth_time,
+  acr: session.acr,
+  amr: session.amr,
+  created_at: session.created_at,
+  expires_at: sessionEnd(session),
+})
+
+/** Everything in an access token but the issuer, which the signer adds. Fixed inside the transaction that allowed it. */
+export type TokenGrant = Omit<AccessTokenClaims, 'iss'>
+
+/**
+ * What the access token of a living session says: at most 5 minutes, and never past the session's (or the family's) own end, so that a
+ * token made beside a logout cannot outlive its denial.
+ */
+export function grantToken(
+  account: { sub: string; ver: number; roles: string[] },
+  session: SessionRow,
+  ask: { jti: string; aud: string; scope: string; client_id: string; end: number },
+  now: number,
+): TokenGrant {
+  return {
+    sub: account.sub,
+    aud: ask.aud,
+    exp: Math.min(now + ACCESS_TOKEN_LIFETIME, ask.end),
+    iat: now,
+    jti: ask.jti,
+    client_id: ask.client_id,
+    scope: ask.scope,
+    sid: session.sid,
+    ver: account.ver,
+    auth_time: session.auth_time,
+    acr: session.acr,
+    amr: session.amr,
+    roles: account.roles,
+  }
+}
