@@ -1,0 +1,59 @@
+import type { Env } from '../env.ts'
+import type { OutboxStore, StoredLetter } from '../revocation/outbox-store.ts'
+import { call } from './call.ts'
+
+/** The one list, the one development mailbox. */
+export const openList = (env: Env) => env.REVOCATION_LIST.getByName('list')
+export const openMailbox = (env: Env) => env.MAILBOX.getByName('mailbox')
+
+/** Milliseconds until the alarm tries again what could not be delivered, by the age of the oldest letter. */
+export const FIRST_RETRY_MS = 2_000
+const LONGEST_RETRY_MS = 300_000
+
+export function retryDelay(letters: readonly StoredLetter[], nowMs: number): number {
+  const oldest = letters[0]?.created_at ?? nowMs / 1000
+  return Math.min(LONGEST_RETRY_MS, Math.max(FIRST_RETRY_MS, (nowMs - oldest * 1000) / 2))
+}
+
+/**
+ * Hands over what the outbox holds and removes what has arrived. Answers whether no denial is left: only then may whoever asked for a
+ * revocation be told that it is done. A letter can arrive twice, when the reply is lost; it cannot get lost.
+ */
+export async function deliver(env: Env, outbox: OutboxStore): Promise<{ denied: boolean; empty: boolean }> {
+  for (;;) {
+    const letters = outbox.pending()
+    const denials = letters.filter((letter) => letter.target === 'denial')
+    const mails = letters.filter((letter) => letter.target === 'mail')
+    if (letters.length === 0) return { denied: true, empty: true }
+    const [denied, mailed] = await Promise.all([
+      denials.length === 0 ||
+        arrived(
+          call(
+            'RevocationList.add',
+            () => openList(env),
+            (list) => list.add(denials.map(({ body }) => body)),
+          ),
+        ),
+      mails.length === 0 ||
+        arrived(
+          call(
+            'Mailbox.deliver',
+            () => openMailbox(env),
+            (box) => box.deliver(mails.map(({ body }) => body)),
+          ),
+        ),
+    ])
+    outbox.remove([...(denied ? denials : []), ...(mailed ? mails : [])])
+    if (!denied || !mailed) return { denied, empty: false }
+  }
+}
+
+async function arrived(sent: Promise<unknown>): Promise<boolean> {
+  try {
+    await sent
+    return true
+  } catch (cause) {
+    console.warn(JSON.stringify({ level: 'warn', event: 'delivery_failed', cause: String(cause) }))
+    return false
+  }
+}

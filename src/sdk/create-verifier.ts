@@ -1,0 +1,171 @@
+// Verifies access tokens (RFC 9068) of one issuer, and refuses revoked ones without asking for each. RFC 6750 says how.
+
+import { readBearer } from '../protocol/bearer.ts'
+import type { AccessTokenClaims } from '../protocol/claims.ts'
+import type { WaitUntil } from './binding.ts'
+import { checkClaims } from './check-claims.ts'
+import { KeyCache } from './key-cache.ts'
+import { type KnownToken, knownToken } from './known-token.ts'
+import { LiveCheck } from './live-check.ts'
+import { parseToken } from './parse-token.ts'
+import { TokenError } from './token-error.ts'
+import { TokenMemory } from './token-memory.ts'
+import { type Freshness, isFreshness, readVerifierOptions, type VerifierOptions, type VerifierSettings } from './verifier-options.ts'
+import { verifySignature } from './verify-signature.ts'
+import { ViewPoll } from './view-poll.ts'
+
+/** What a verified token says, and how current that is. */
+export type VerifiedToken = {
+  /** Frozen: a remembered token is given to many requests. */
+  readonly claims: Readonly<AccessTokenClaims>
+  /** How the answer came about: `live` also where it stood in for a view, `stale` only with `accept-stale`. */
+  readonly freshness: Freshness | 'stale'
+  /** Age of the knowledge about revocation in milliseconds; null where none was asked for (`offline`) or held (`stale`). */
+  readonly viewAgeMs: number | null
+  /** How far in the revocation feed the view has come; null before the first answer. A logout up to here is in effect here. */
+  readonly cursor: string | null
+}
+
+/** Choices for one call. `waitUntil` lets the view be refreshed after the response (`ctx.waitUntil` of a Worker). */
+export type VerifyCall = { freshness?: Freshness; waitUntil?: WaitUntil }
+
+/** The parts of a request that are read. Every `Request` has them. */
+export type BearerRequest = { readonly url: string; readonly headers: { get(name: string): string | null } }
+
+export type Verifier = {
+  /** The verified bearer token of a request. Rejects with `TokenError` only. */
+  verify(request: BearerRequest, call?: VerifyCall): Promise<VerifiedToken>
+  /** The same for a token already in hand. */
+  verifyToken(token: string, call?: VerifyCall): Promise<VerifiedToken>
+  /** Whether the revocation list denies a signing key; `unknown` while the list cannot be had. For those who sign. */
+  keyStatus(kid: string, waitUntil?: WaitUntil): Promise<'good' | 'denied' | 'unknown'>
+}
+
+/**
+ * Makes a verifier. Make one for each service and keep it: it holds the issuer's keys, its view of the revocation list and the tokens it
+ * has seen. Throws TypeError naming the option that is wrong.
+ */
+export function createVerifier(options: VerifierOptions): Verifier {
+  const verifier = new TokenVerifier(readVerifierOptions(options))
+  return {
+    verify: (request, call) => verifier.verify(request, call),
+    verifyToken: (token, call) => verifier.verifyToken(token, call),
+    keyStatus: (kid, waitUntil) => verifier.keyStatus(kid, waitUntil),
+  }
+}
+
+const NO_CHOICES: VerifyCall = {}
+
+class TokenVerifier {
+  readonly #settings: VerifierSettings
+  readonly #nowMs: () => number
+  readonly #keys: KeyCache
+  readonly #memory: TokenMemory
+  readonly #poll: ViewPoll
+  readonly #live: LiveCheck
+
+  constructor(settings: VerifierSettings) {
+    const { binding, nowMs, keyCooldown, freshFor, staleAfter } = settings
+    this.#settings = settings
+    this.#nowMs = nowMs
+    this.#keys = new KeyCache(binding, { nowMs, keyCooldown })
+    this.#memory = new TokenMemory(settings.memory, this.#keys, settings.clockTolerance)
+    this.#poll = new ViewPoll(binding, { nowMs, freshFor, staleAfter })
+    this.#live = new LiveCheck(binding, { nowMs, bound: staleAfter })
+  }
+
+  async verify(request: BearerRequest, call: VerifyCall = NO_CHOICES): Promise<VerifiedToken> {
+    const reading = readBearer(request.headers, request.url)
+    if (reading.ok) return this.verifyToken(reading.token, call)
+    throw new TokenError(reading.error === 'missing' ? 'token_missing' : 'token_malformed', reading.reason)
+  }
+
+  async verifyToken(token: string, call: VerifyCall = NO_CHOICES): Promise<VerifiedToken> {
+    const freshness = call.freshness ?? this.#settings.freshness
+    if (!isFreshness(freshness)) throw new TypeError('freshness: unknown')
+    const nowMs = this.#nowMs()
+    const recalled = this.#memory.recall(token, nowMs)
+    if (recalled === 'expired') throw new TokenError('token_expired', 'expired')
+    const known = recalled ?? (await this.#examine(token, nowMs, call.waitUntil))
+    if (recalled !== undefined) this.#keys.renew(nowMs, call.waitUntil)
+    if (freshness === 'offline') return this.#accept(known, 'offline', null)
+    if (freshness === 'live') return this.#askLive(token, known, call.waitUntil)
+    // A token just verified may have waited for keys; the view's age is judged by the clock after that.
+    const atMs = recalled === undefined ? this.#nowMs() : nowMs
+    if (this.#poll.isCurrent(atMs, call.waitUntil)) return this.#consultView(token, known, atMs)
+    return this.#consultOldView(token, known, call.waitUntil)
+  }
+
+  async keyStatus(kid: string, waitUntil?: WaitUntil): Promise<'good' | 'denied' | 'unknown'> {
+    const current = this.#poll.isCurrent(this.#nowMs(), waitUntil) || (await this.#poll.becomesCurrent(waitUntil))
+    if (this.#poll.view.deniesKey(kid, Math.floor(this.#nowMs() / 1000))) return 'denied'
+    return current ? 'good' : 'unknown'
+  }
+
+  /** Everything that can be said of a token without the revocation list. */
+  async #examine(token: string, nowMs: number, waitUntil: WaitUntil | undefined): Promise<KnownToken> {
+    const parsing = parseToken(token, this.#settings.algorithms)
+    if (!parsing.ok) throw new TokenError('token_invalid', parsing.reason)
+    // Before the signature, because it is cheap: a token of another issuer or time costs no cryptography and fetches no keys.
+    const check = checkClaims(parsing.token.payload, this.#settings, Math.floor(nowMs / 1000))
+    if (!check.ok) throw new TokenError(check.error, check.reason)
+    const answer = await this.#keys.find(parsing.token.kid, waitUntil)
+    if (!answer.ok && answer.error === 'unavailable') throw new TokenError('verifier_unavailable', 'the keys cannot be had')
+    if (!answer.ok) throw new TokenError('token_invalid', 'signed with an unknown key')
+    if (!(await verifySignature(answer.key, parsing.token))) throw new TokenError('token_invalid', 'the signature is not good')
+    const known = knownToken(check.claims, answer.key)
+    this.#memory.remember(token, known)
+    return known
+  }
+
+  /** The view is within its bound. */
+  #consultView(token: string, known: KnownToken, nowMs: number): VerifiedToken | Promise<VerifiedToken> {
+    const verdict = this.#poll.view.check(known, Math.floor(nowMs / 1000))
+    if (verdict === 'clean') return this.#accept(known, 'fresh', this.#poll.view.ageMs(nowMs))
+    if (verdict === 'unsure') return this.#askLiveWithin(token, known)
+    throw denied(verdict)
+  }
+
+  /** The view is past its bound: wait for a new one; failing that, ask for this token alone. */
+  async #consultOldView(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken> {
+    // What an old view denies stays denied, and need not wait.
+    const verdict = this.#poll.view.check(known, Math.floor(this.#nowMs() / 1000))
+    if (verdict === 'revoked' || verdict === 'outdated') throw denied(verdict)
+    if (await this.#poll.becomesCurrent(waitUntil)) return this.#consultView(token, known, this.#nowMs())
+    return this.#askLiveWithin(token, known)
+  }
+
+  /** The owner knows of the session, not of the key: a denied key is on the list, and whoever denied it waits until every view has it. */
+  async #askLive(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken> {
+    await this.#poll.becomesFresh(waitUntil)
+    const verdict = this.#poll.view.check(known, Math.floor(this.#nowMs() / 1000))
+    if (verdict === 'revoked' || verdict === 'outdated') throw denied(verdict)
+    const outcome = await this.#live.ask(token, known)
+    if (outcome.ok) return this.#accept(known, 'live', 0)
+    if (outcome.error === 'unavailable') throw new TokenError('verifier_unavailable', 'the issuer cannot be asked')
+    throw denied(outcome.error)
+  }
+
+  /** A live answer in place of a view: one that was given within the bound will do, so that an outage is no stampede. */
+  async #askLiveWithin(token: string, known: KnownToken): Promise<VerifiedToken> {
+    const age = this.#live.rememberedAgeMs(known, this.#nowMs())
+    if (age !== null) return this.#accept(known, 'live', age)
+    const outcome = await this.#live.ask(token, known)
+    if (outcome.ok) return this.#accept(known, 'live', 0)
+    if (outcome.error !== 'unavailable') throw denied(outcome.error)
+    if (this.#settings.onUnavailable === 'refuse')
+      throw new TokenError('verifier_unavailable', 'neither the feed nor the issuer can be asked')
+    const nowMs = this.#nowMs()
+    const verdict = this.#poll.view.check(known, Math.floor(nowMs / 1000))
+    if (verdict === 'revoked' || verdict === 'outdated') throw denied(verdict)
+    const viewAge = this.#poll.view.ageMs(nowMs)
+    return this.#accept(known, 'stale', Number.isFinite(viewAge) ? viewAge : null)
+  }
+
+  #accept(known: KnownToken, freshness: VerifiedToken['freshness'], viewAgeMs: number | null): VerifiedToken {
+    return { claims: known.claims, freshness, viewAgeMs, cursor: this.#poll.view.cursorText }
+  }
+}
+
+const denied = (error: 'outdated' | 'revoked'): TokenError =>
+  error === 'revoked' ? new TokenError('token_revoked', 'denied') : new TokenError('token_outdated', 'its ver is too low')

@@ -1,0 +1,160 @@
+// What a verifier knows of the revocation list, and how old that knowledge is. Takes feeds in, asks nobody (`view-poll.ts` does).
+
+import { DENIAL_KIND_CODES } from '../protocol/denial.ts'
+import { decodeFeed, type FeedCursor, type FeedHeader, forEachDenial, formatCursor } from '../protocol/feed.ts'
+import { readSipHashKey, type SipHashKey, sipHashText } from '../protocol/siphash.ts'
+import { DenialTable } from './denial-table.ts'
+import { fingerprint, type KnownToken, PRINT } from './known-token.ts'
+
+/** `outdated`: only the token's `ver` is too low. `unsure`: the list may have forgotten what it knew of a token this old, so ask live. */
+export type Verdict = 'clean' | 'revoked' | 'outdated' | 'unsure'
+
+/** `lost`: the list is behind what it said before, and must be asked for a snapshot. `malformed`: the answer is of no use. */
+export type Application = { ok: true } | { ok: false; error: 'lost' | 'malformed'; reason: string }
+
+/** The denials of one epoch. Their prefixes are under that epoch's key. */
+type Chapter = { readonly key: SipHashKey; readonly table: DenialTable; lastEnd: number }
+
+/** Former epochs that are kept at most; tokens from before them are asked for live anyway. */
+const MAX_FORMER = 4
+
+export class DenialView {
+  #chapter: Chapter | null = null
+  #former: Chapter[] = []
+  #cursor: FeedCursor | null = null
+  #cursorText: string | null = null
+  #revision = 0
+  #knownMs = Number.NEGATIVE_INFINITY
+  #leastOffsetMs = Number.POSITIVE_INFINITY
+  #unsureUntilMs = Number.NEGATIVE_INFINITY
+
+  /** How far this view has come; null before the first feed, and while a snapshot is awaited. */
+  get cursor(): FeedCursor | null {
+    return this.#cursor
+  }
+
+  /** The cursor as text, made once for each answer. */
+  get cursorText(): string | null {
+    return this.#cursorText
+  }
+
+  /** Milliseconds since the moment that the view is known to show; Infinity when it shows none (or the clock was set back). */
+  ageMs(nowMs: number): number {
+    const age = nowMs - this.#knownMs
+    return age >= 0 && this.#cursor !== null ? age : Number.POSITIVE_INFINITY
+  }
+
+  /** Whether anything denies the token; `now` in seconds. `revoked` wins over `outdated`. */
+  check(token: KnownToken, now: number): Verdict {
+    // Nothing is ever taken off the list but by time, so a clean answer holds until something is added.
+    if (token.cleanAt === this.#revision) return 'clean'
+    const chapter = this.#chapter
+    let verdict: Verdict = chapter === null ? 'clean' : checkChapter(chapter, token, fingerprint(token, chapter.key), now)
+    for (const former of this.#former) {
+      if (verdict === 'revoked' || former.lastEnd < now) continue
+      const older = checkChapter(former, token, fingerprint({ ...token, prints: new Uint32Array(12), printsKey: null }, former.key), now)
+      if (older !== 'clean') verdict = older
+    }
+    if (verdict !== 'clean') return verdict
+    if (token.claims.iat * 1000 <= this.#unsureUntilMs) return 'unsure'
+    token.cleanAt = this.#revision
+    return 'clean'
+  }
+
+  /** Whether a signing key is denied; `now` in seconds. */
+  deniesKey(kid: string, now: number): boolean {
+    const print = new Uint32Array(2)
+    const chapters = this.#chapter === null ? this.#former : [this.#chapter, ...this.#former]
+    return chapters.some((chapter) => {
+      sipHashText(chapter.key, DENIAL_KIND_CODES.kid, kid, print)
+      return look(chapter.table, print, 0, now) >= 0
+    })
+  }
+
+  /**
+   * Takes in an answer of the feed.
+   * @param startedMs when the request for it started, by the local clock: the answer can be no newer than that
+   * @param after the cursor that was asked with
+   */
+  apply(bytes: Uint8Array, startedMs: number, after: FeedCursor | null): Application {
+    const feed = decodeFeed(bytes)
+    if (!feed.ok) return { ok: false, error: 'malformed', reason: feed.reason }
+    const { header } = feed
+    const contradiction = this.#contradicts(header, after)
+    if (contradiction) this.#close(header.asOf)
+    if (!header.snapshot && (contradiction || this.#cursor?.epoch !== header.epoch || after?.epoch !== header.epoch)) {
+      return contradiction
+        ? { ok: false, error: 'lost', reason: 'the list is behind what it said before' }
+        : { ok: false, error: 'malformed', reason: 'changes to what is not known here' }
+    }
+    const chapter = this.#open(header)
+    this.#merge(chapter, feed.segments, feed.count, Math.floor(startedMs / 1000))
+    this.#advance(header, startedMs)
+    return { ok: true }
+  }
+
+  /** Within one epoch the sequence never falls and the key never changes; else data was lost without a new epoch to say so. */
+  #contradicts(header: FeedHeader, after: FeedCursor | null): boolean {
+    if (this.#cursor?.epoch !== header.epoch || this.#chapter === null) return false
+    if (after?.epoch === header.epoch && header.sequence < after.sequence) return true
+    const key = readSipHashKey(header.key)
+    return this.#chapter.key.some((word, at) => word !== key[at])
+  }
+
+  /** Ends the present chapter: its denials are kept, and tokens issued up to `untilMs` must be asked for live. */
+  #close(untilMs: number): void {
+    if (this.#chapter !== null) this.#former = [this.#chapter, ...this.#former].slice(0, MAX_FORMER)
+    this.#chapter = null
+    this.#cursor = null
+    this.#cursorText = null
+    this.#revision++
+    this.#unsureUntilMs = Math.max(this.#unsureUntilMs, untilMs)
+  }
+
+  /** The chapter that an answer belongs to. The first epoch that a view sees is taken as the list's first. */
+  #open(header: FeedHeader): Chapter {
+    if (this.#chapter !== null && this.#cursor?.epoch === header.epoch) return this.#chapter
+    if (this.#chapter !== null) this.#close(header.epochStart)
+    if (this.#former.length > 0) this.#unsureUntilMs = Math.max(this.#unsureUntilMs, header.epochStart)
+    const chapter = { key: readSipHashKey(header.key), table: new DenialTable(), lastEnd: 0 }
+    this.#chapter = chapter
+    this.#revision++
+    return chapter
+  }
+
+  #merge(chapter: Chapter, segments: Uint8Array, count: number, now: number): void {
+    this.#former = this.#former.filter((former) => former.lastEnd >= now)
+    chapter.table.reserve(count, now)
+    let added = false
+    forEachDenial(segments, (_kindCode, hi, lo, bound, end) => {
+      if (chapter.table.add(hi, lo, bound, end, now)) added = true
+      if (end > chapter.lastEnd) chapter.lastEnd = end
+    })
+    if (added) this.#revision++
+  }
+
+  #advance(header: FeedHeader, startedMs: number): void {
+    const sameEpoch = this.#cursor?.epoch === header.epoch
+    this.#cursor = { epoch: header.epoch, sequence: Math.max(header.sequence, sameEpoch ? (this.#cursor?.sequence ?? 0) : 0) }
+    this.#cursorText = formatCursor(this.#cursor)
+    // The clocks need not agree: the least offset seen is taken for an answer without delay, and what exceeds it was spent in a cache.
+    const offset = startedMs - header.asOf
+    this.#leastOffsetMs = Math.min(this.#leastOffsetMs, offset)
+    const knownMs = startedMs - (offset - this.#leastOffsetMs)
+    // What was known stays known; a moment in the future only says that the clock was set back.
+    this.#knownMs = sameEpoch && this.#knownMs <= startedMs ? Math.max(this.#knownMs, knownMs) : knownMs
+  }
+}
+
+function checkChapter(chapter: Chapter, token: KnownToken, prints: Uint32Array, now: number): Verdict {
+  const { table } = chapter
+  const { claims } = token
+  if (look(table, prints, PRINT.jti, now) >= 0 || look(table, prints, PRINT.kid, now) >= 0) return 'revoked'
+  if (claims.sid !== undefined && look(table, prints, PRINT.sid, now) >= 0) return 'revoked'
+  if (claims.grant_id !== undefined && look(table, prints, PRINT.grant_id, now) >= 0) return 'revoked'
+  if (claims.iat <= look(table, prints, PRINT.client_id, now)) return 'revoked'
+  return claims.ver < look(table, prints, PRINT.sub, now) ? 'outdated' : 'clean'
+}
+
+const look = (table: DenialTable, prints: Uint32Array, at: number, now: number): number =>
+  table.boundOf(prints[at] ?? 0, prints[at + 1] ?? 0, now)
