@@ -1,0 +1,140 @@
+/** The URL map, the middleware, and the only place where an error becomes a response. */
+import { Hono } from 'hono'
+import * as admin from './http/admin.ts'
+import type { AppContext, AppEnv } from './http/context.ts'
+import * as demo from './http/demo.ts'
+import { cors, secureHeaders } from './http/headers.ts'
+import { log } from './http/log.ts'
+import { objects } from './http/objects.ts'
+import { type MountedOperation, openApiDocument } from './http/openapi.ts'
+import { type Operation, operation } from './http/operation.ts'
+import * as pages from './http/pages.tsx'
+import { changedPassword } from './http/password.ts'
+import { ApiError, PROBLEMS, problemResponse } from './http/problem.ts'
+import { openServices } from './http/services.ts'
+import * as sessions from './http/sessions.ts'
+import { signIn } from './http/sign-in.ts'
+import { signUp } from './http/sign-up.ts'
+import * as tokens from './http/tokens.ts'
+import * as wellKnown from './http/well-known.ts'
+import { SecretRingError } from './keys/signer.ts'
+import { ObjectUnavailable } from './objects/call.ts'
+import { TokenError } from './sdk/index.ts'
+
+const on = (method: MountedOperation['method'], path: string, operation: Operation): MountedOperation => ({ method, path, operation })
+
+const openapi = operation({
+  summary: 'This description.',
+  access: 'open',
+  answers: { 200: { description: 'OpenAPI 3.1.' } },
+  problems: [],
+  handle: (c) => c.json(openApiDocument(c.get('services').config.issuer, URL_MAP)),
+})
+
+export const URL_MAP: readonly MountedOperation[] = [
+  on('GET', '/', pages.home),
+  on('GET', '/health', wellKnown.health),
+  on('GET', '/.well-known/openid-configuration', wellKnown.discovery),
+  on('GET', '/.well-known/oauth-authorization-server', wellKnown.discovery),
+  on('GET', '/.well-known/jwks.json', wellKnown.jwks),
+  on('GET', '/revocations', wellKnown.revocations),
+
+  on('POST', '/api/sign-up', signUp),
+  on('POST', '/api/sign-in', signIn),
+  on('POST', '/api/sign-out', sessions.signOut),
+  on('GET', '/api/session', sessions.currentSession),
+  on('GET', '/api/sessions', sessions.listedSessions),
+  on('DELETE', '/api/sessions', sessions.endedSessions),
+  on('DELETE', '/api/sessions/:sid', sessions.endedSession),
+  on('POST', '/api/password', changedPassword),
+  on('POST', '/api/token', tokens.token),
+  on('POST', '/api/refresh', tokens.refresh),
+  on('GET', '/api/openapi.json', openapi),
+
+  on('GET', '/api/demo/offline', demo.demoOffline),
+  on('GET', '/api/demo/fresh', demo.demoFresh),
+  on('GET', '/api/demo/live', demo.demoLive),
+  on('GET', '/api/demo/session', demo.demoSession),
+
+  on('GET', '/admin/api/keys', admin.listedKeys),
+  on('POST', '/admin/api/keys/rotate', admin.rotatedKeys),
+  on('POST', '/admin/api/keys/:kid/revoke', admin.revokedKey),
+  on('GET', '/admin/api/accounts', admin.foundAccount),
+  on('POST', '/admin/api/accounts/:sub/ban', admin.bannedAccount),
+  on('POST', '/admin/api/accounts/:sub/unban', admin.unbannedAccount),
+  on('PUT', '/admin/api/accounts/:sub/roles', admin.setRoles),
+  on('DELETE', '/admin/api/accounts/:sub/sessions', admin.endedAccountSessions),
+
+  on('GET', '/dev/mailbox', pages.mailbox),
+  on('GET', '/dev/mailbox.json', pages.mailboxJson),
+]
+
+/** One writer. Everything that is not an expected refusal is a bug: 500, and a log line with what it was. */
+function answerError(error: unknown, c: AppContext): Response {
+  const requestId = c.get('requestId')
+  if (error instanceof ApiError) {
+    log(c, 'info', 'refused', { code: error.code, status: PROBLEMS[error.code][0], ...(error.reason ? { reason: error.reason } : {}) })
+    return problemResponse(error.code, requestId, error)
+  }
+  if (error instanceof TokenError) {
+    log(c, 'info', 'token_refused', { code: error.code, status: error.status, reason: error.reason })
+    return error.getResponse()
+  }
+  if (error instanceof ObjectUnavailable) {
+    log(c, 'error', 'object_unavailable', { call: error.message, cause: String(error.cause) })
+    return problemResponse('unavailable', requestId, new ApiError('unavailable', { retryAfter: 1 }))
+  }
+  if (error instanceof SecretRingError) {
+    log(c, 'error', 'misconfigured', { variable: 'SALLYPORT_SECRET' })
+    const detail = 'SALLYPORT_SECRET: must still list the secret that the signing keys were made with; put new ones before it.'
+    return problemResponse('misconfigured', requestId, new ApiError('misconfigured', { detail, retryAfter: 60 }))
+  }
+  log(c, 'error', 'bug', {
+    error: error instanceof Error ? `${error.name}: ${error.message}` : typeof error,
+    stack: error instanceof Error ? error.stack : undefined,
+  })
+  return problemResponse('internal_error', requestId)
+}
+
+export const app = new Hono<AppEnv>()
+
+app.use(async (c, next) => {
+  const requestId = crypto.randomUUID()
+  c.set('requestId', requestId)
+  const opened = await openServices(c.env)
+  if (!opened.ok) {
+    const { variable, remedy } = opened.problem
+    log(c, 'error', 'misconfigured', { variable, remedy })
+    const detail = `${variable} ${remedy}`
+    c.res = problemResponse('misconfigured', requestId, new ApiError('misconfigured', { detail, retryAfter: 60 }))
+    secureHeaders(c.res.headers, requestId)
+    return
+  }
+  c.set('services', opened.services)
+  c.set('objects', objects(c.env))
+  await next()
+  secureHeaders(c.res.headers, requestId, opened.services.config)
+})
+app.use('/api/*', cors)
+app.use('/admin/api/*', async (c, next) => {
+  await admin.requireOperator(c)
+  await next()
+})
+
+for (const { method, path, operation } of URL_MAP) {
+  const { before, handle } = operation
+  if (before) app.on(method, path, before, handle)
+  else app.on(method, path, handle)
+}
+for (const [path, mounted] of Map.groupBy(URL_MAP, ({ path }) => path)) {
+  const methods: string[] = mounted.map(({ method }) => method)
+  const Allow = (methods.includes('GET') ? [...methods, 'HEAD'] : methods).join(', ')
+  app.all(path, () => {
+    throw new ApiError('method_not_allowed', { headers: { Allow } })
+  })
+}
+
+app.notFound(() => {
+  throw new ApiError('not_found')
+})
+app.onError(answerError)

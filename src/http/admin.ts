@@ -1,0 +1,129 @@
+import { locateIdentifier, normalizeEmail } from '../accounts/identifier.ts'
+import type { Account, Ended } from '../objects/account.ts'
+import { decodeBase64url } from '../protocol/base64url.ts'
+import { readBearer } from '../protocol/bearer.ts'
+import { requireDenied } from './answer.ts'
+import type { AppContext } from './context.ts'
+import { log } from './log.ts'
+import type { Methods } from './objects.ts'
+import { type Operation, operation, withBody } from './operation.ts'
+import { ApiError } from './problem.ts'
+import { AccountAnswer, KeysAnswer, RolesBody, RotatedAnswer } from './schemas.ts'
+
+/** How old a verifier's view may be before a `live` answer waits for a new one: `freshFor` of the SDK, in milliseconds. */
+const VIEW_MS = 1000
+
+const sha256 = (text: string) => crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+
+/** The operator's secret, compared as digests in constant time. Without ADMIN_TOKEN these routes do not exist. */
+export async function requireOperator(c: AppContext): Promise<void> {
+  const { adminToken } = c.get('services').config
+  if (adminToken === undefined) throw new ApiError('not_found')
+  const bearer = readBearer(c.req.raw.headers, c.req.url)
+  const [given, expected] = await Promise.all([sha256(bearer.ok ? bearer.token : ''), sha256(adminToken)])
+  if (!bearer.ok || !crypto.subtle.timingSafeEqual(given, expected)) {
+    log(c, 'warn', 'operator_refused')
+    throw new ApiError('invalid_token', { headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' } })
+  }
+}
+
+/** An account id as we make them; anything else names no account, and opens no object. */
+function subOf(c: AppContext): string {
+  const sub = c.req.param('sub') ?? ''
+  if (decodeBase64url(sub)?.length !== 16) throw new ApiError('not_found')
+  return sub
+}
+
+export const listedKeys = operation({
+  summary: 'The signing keys and their states.',
+  access: 'operator',
+  answers: { 200: { description: 'The keys, oldest first.', schema: KeysAnswer } },
+  problems: ['invalid_token'],
+  async handle(c) {
+    return c.json({ keys: await c.get('objects').keySet('list', (stub) => stub.list()) })
+  },
+})
+
+export const rotatedKeys = operation({
+  summary: 'Let the published next key sign from now on. Tokens of the old one stay valid until they expire.',
+  access: 'operator',
+  answers: { 201: { description: 'The key that signs now.', schema: RotatedAnswer } },
+  problems: ['invalid_token'],
+  async handle(c) {
+    const kid = await c.get('objects').keySet('rotate', (stub) => stub.rotate(), { repeatable: false })
+    log(c, 'warn', 'key_rotated', { kid })
+    return c.json({ kid }, 201)
+  },
+})
+
+export const revokedKey = operation({
+  summary: 'Emergency: deny everything this key signed, and let the next one sign.',
+  access: 'operator',
+  answers: { 204: { description: 'Denied, and the revocation list knows.' } },
+  problems: ['invalid_token', 'not_found', 'unavailable'],
+  async handle(c) {
+    const kid = c.req.param('kid') ?? ''
+    const revoked = await c.get('objects').keySet('revoke', (stub) => stub.revoke(kid))
+    if (!revoked) throw new ApiError('not_found')
+    log(c, 'warn', 'key_revoked', { kid })
+    requireDenied(revoked)
+    // `live` asks the owner of a token, who knows nothing of keys: it relies on views at most VIEW_MS old. Answer when all have it.
+    await scheduler.wait(VIEW_MS)
+    return c.body(null, 204)
+  },
+})
+
+export const foundAccount = operation({
+  summary: 'The account with an address.',
+  access: 'operator',
+  query: { email: 'The e-mail address, in any spelling.' },
+  answers: { 200: { description: 'The account.', schema: AccountAnswer } },
+  problems: ['invalid_token', 'not_found'],
+  async handle(c) {
+    const email = normalizeEmail(c.req.query('email') ?? '')
+    if (email === null) throw new ApiError('invalid_request', { errors: [{ pointer: '', detail: 'email must be an e-mail address' }] })
+    const { identifier, account } = c.get('objects')
+    const { shard, digest } = await locateIdentifier(email)
+    const sub = await identifier(shard, 'resolve', (stub) => stub.resolve(digest))
+    const found = sub === null ? null : await account(sub, 'describe', (stub) => stub.describe())
+    if (!found) throw new ApiError('not_found')
+    return c.json(found)
+  },
+})
+
+/** An operator's change to one account: 204 once the revocation list knows. */
+async function operate(c: AppContext, event: string, change: (account: Methods<Account>) => Promise<Ended | null>): Promise<Response> {
+  const sub = subOf(c)
+  const ended = await c.get('objects').account(sub, event, change)
+  if (!ended) throw new ApiError('not_found')
+  log(c, 'warn', `account_${event}`, { sub })
+  requireDenied(ended)
+  return c.body(null, 204)
+}
+
+const accountChange = (summary: string, handle: Operation['handle']): Operation =>
+  operation({
+    summary,
+    access: 'operator',
+    answers: { 204: { description: 'Done, and the revocation list knows.' } },
+    problems: ['invalid_token', 'not_found', 'unavailable'],
+    handle,
+  })
+
+export const bannedAccount = accountChange(
+  'Ban: sign-in answers as a wrong password does, sessions and families end, tokens are denied.',
+  (c) => operate(c, 'ban', (stub) => stub.ban()),
+)
+export const unbannedAccount = accountChange('Lift a ban. What the ban ended stays ended.', (c) =>
+  operate(c, 'unban', (stub) => stub.unban()),
+)
+export const endedAccountSessions = accountChange('End every session of an account.', (c) => operate(c, 'endAll', (stub) => stub.endAll()))
+
+export const setRoles = withBody({
+  summary: "Set an account's roles. Access tokens with the old ones are outdated; sessions live on.",
+  access: 'operator',
+  body: RolesBody,
+  answers: { 204: { description: 'Set, and the revocation list knows.' } },
+  problems: ['invalid_token', 'not_found', 'unavailable'],
+  handle: (c, { roles }) => operate(c, 'setRoles', (stub) => stub.setRoles(roles)),
+})

@@ -1,0 +1,55 @@
+import type { Ended } from '../objects/account.ts'
+import type { TokenGrant } from '../sessions/session.ts'
+import type { Generation, StartedSession } from '../sessions/start.ts'
+import { sealDeviceCookie } from '../tokens/device-cookie.ts'
+import { sealRefreshToken } from '../tokens/refresh-token.ts'
+import { sealSessionCookie } from '../tokens/session-cookie.ts'
+import type { AppContext } from './context.ts'
+import { writeDeviceCookie, writeSessionCookie } from './cookies.ts'
+import { ApiError } from './problem.ts'
+
+type Profile = { email: string; name: string | null; roles: string[] }
+
+/** Signs exactly what the account's transaction granted. */
+export async function accessTokenAnswer(c: AppContext, token: TokenGrant) {
+  const { config, signer } = c.get('services')
+  const access_token = await signer.sign({ iss: config.issuer, ...token }, token.iat)
+  return { access_token, token_type: 'Bearer' as const, expires_in: token.exp - token.iat, scope: token.scope }
+}
+
+/** A token sign-in and a refresh answer the same shape. */
+export async function tokensAnswer(c: AppContext, sid: string, token: TokenGrant, refresh: Generation) {
+  const { ring } = c.get('services')
+  const fields = { sub: token.sub, grant_id: refresh.grant_id, generation: refresh.generation, secret: refresh.secret }
+  const [answer, sealed] = await Promise.all([accessTokenAnswer(c, token), sealRefreshToken(ring, fields, refresh.secret_id)])
+  // The secret that the newest generation was first sealed with has left the ring: its old spelling is dead anyway.
+  const refresh_token = sealed ?? (await sealRefreshToken(ring, fields, ring.newest.id))
+  return { ...answer, refresh_token, sid }
+}
+
+/** The reply to a sign-up or a sign-in, with its cookies. */
+export async function startedAnswer(
+  c: AppContext,
+  sub: string,
+  started: StartedSession,
+  device: string,
+  profile: Profile,
+  status: 200 | 201,
+) {
+  const { ring } = c.get('services')
+  writeDeviceCookie(c, await sealDeviceCookie(ring, { sub, device }))
+  if (started.use === 'tokens') return c.json(await tokensAnswer(c, started.session.sid, started.token, started.refresh), status)
+  writeSessionCookie(c, await sealSessionCookie(ring, { sub, sid: started.session.sid, secret: started.secret }))
+  const { email, name, roles } = profile
+  return c.json({ sub, email, name, roles, ...started.session }, status)
+}
+
+/** 204 once the list holds the denial, else 503: the change is made all the same, the alarm goes on telling, the caller may repeat. */
+export function requireDenied({ denied }: Pick<Ended, 'denied'>): void {
+  if (!denied)
+    throw new ApiError('unavailable', {
+      retryAfter: 2,
+      reason: 'the revocation list could not be reached',
+      detail: 'It is ended; not every verifier knows yet. Repeat the request.',
+    })
+}

@@ -1,0 +1,64 @@
+import * as v from 'valibot'
+import { ApiError, type FieldError } from './problem.ts'
+
+/** The largest body that is read, in bytes. */
+export const MAX_BODY_BYTES = 16 * 1024
+
+export type BodySchema = v.GenericSchema<unknown, unknown>
+
+/** Reads at most MAX_BODY_BYTES; what is longer is refused before it is in memory. */
+async function readBytes(request: Request): Promise<Uint8Array> {
+  const declared = Number(request.headers.get('Content-Length') ?? 0)
+  if (declared > MAX_BODY_BYTES) throw new ApiError('body_too_large')
+  const chunks: Uint8Array[] = []
+  let size = 0
+  // A body that breaks off in the middle rejects here: the caller is gone, or lied about its length.
+  const reader = request.body?.getReader()
+  for (;;) {
+    const read = await reader?.read().catch(() => {
+      throw new ApiError('invalid_request', { detail: 'The body broke off.' })
+    })
+    if (!read || read.done) break
+    size += read.value.length
+    if (size > MAX_BODY_BYTES) {
+      await reader?.cancel()
+      throw new ApiError('body_too_large')
+    }
+    chunks.push(read.value)
+  }
+  const bytes = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, at)
+    at += chunk.length
+  }
+  return bytes
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
+  } catch {
+    throw new ApiError('malformed_json')
+  }
+}
+
+const isJson = (contentType: string) => /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(contentType)
+
+/**
+ * The body of a request, as its schema's output. An empty body without a type counts as `{}`, so that a schema of optional members takes it.
+ * Refuses with the code that says what is wrong, and for a schema's issues where: never with a value.
+ */
+export async function readBody<S extends BodySchema>(request: Request, schema: S): Promise<v.InferOutput<S>> {
+  const contentType = request.headers.get('Content-Type')
+  if (contentType !== null && !isJson(contentType)) throw new ApiError('unsupported_media_type')
+  const bytes = await readBytes(request)
+  if (contentType === null && bytes.length > 0) throw new ApiError('unsupported_media_type')
+  const parsed = v.safeParse(schema, bytes.length === 0 && contentType === null ? {} : parseJson(bytes), { abortPipeEarly: true })
+  if (parsed.success) return parsed.output
+  const errors = parsed.issues.map((issue): FieldError => {
+    const path = (issue.path ?? []).map((item) => String(item.key).replaceAll('~', '~0').replaceAll('/', '~1'))
+    return { pointer: path.map((key) => `/${key}`).join(''), detail: issue.message }
+  })
+  throw new ApiError('invalid_request', { errors })
+}

@@ -1,0 +1,44 @@
+import { shardOf } from '../accounts/shard.ts'
+import type { Env } from '../env.ts'
+import type { Account } from '../objects/account.ts'
+import { call } from '../objects/call.ts'
+import { openList, openMailbox } from '../objects/delivery.ts'
+import type { Identifier } from '../objects/identifier.ts'
+import type { KeySet } from '../objects/key-set.ts'
+import type { Mailbox } from '../objects/mailbox.ts'
+import type { RevocationList } from '../objects/revocation-list.ts'
+
+/** An object's methods as a caller sees them: plain values in, a promise of a plain value out. */
+export type Methods<T> = {
+  [K in keyof T as T[K] extends (...args: never[]) => unknown ? K : never]: T[K] extends (...args: infer A) => infer R
+    ? (...args: A) => Promise<Awaited<R>>
+    : never
+}
+
+type Options = { repeatable?: boolean }
+
+/**
+ * A stub, typed as its methods. Workers' own stub types wrap each arm of a union in a type of its own, which no longer narrows; all our
+ * methods answer plain data, for which the two are the same.
+ */
+function methods<T extends Rpc.DurableObjectBranded>(stub: DurableObjectStub<T>): Methods<T> {
+  return stub as unknown as Methods<T>
+}
+
+/** The objects of this deployment, each reached through the one call wrapper: a method's name for logs and tests, then the call. */
+export function objects(env: Env) {
+  return {
+    account: <A>(sub: string, method: string, use: (account: Methods<Account>) => Promise<A>, options?: Options): Promise<A> =>
+      call(`Account.${method}`, () => methods(env.ACCOUNT.getByName(shardOf(sub))), use, options),
+    identifier: <A>(shard: string, method: string, use: (identifier: Methods<Identifier>) => Promise<A>): Promise<A> =>
+      call(`Identifier.${method}`, () => methods(env.IDENTIFIER.getByName(shard)), use),
+    keySet: <A>(method: string, use: (keySet: Methods<KeySet>) => Promise<A>, options?: Options): Promise<A> =>
+      call(`KeySet.${method}`, () => methods(env.KEY_SET.getByName('keys')), use, options),
+    list: <A>(method: string, use: (list: Methods<RevocationList>) => Promise<A>): Promise<A> =>
+      call(`RevocationList.${method}`, () => methods(openList(env)), use),
+    mailbox: <A>(method: string, use: (mailbox: Methods<Mailbox>) => Promise<A>): Promise<A> =>
+      call(`Mailbox.${method}`, () => methods(openMailbox(env)), use),
+  }
+}
+
+export type Objects = ReturnType<typeof objects>

@@ -1,0 +1,82 @@
+import { toJsonSchema } from '@valibot/to-json-schema'
+import type { BodySchema } from './body.ts'
+import type { Access, Operation } from './operation.ts'
+import { PROBLEMS, type ProblemCode } from './problem.ts'
+import { ProblemAnswer } from './schemas.ts'
+
+export type MountedOperation = { method: 'GET' | 'POST' | 'PUT' | 'DELETE'; path: string; operation: Operation }
+
+const SECURITY: Readonly<Record<Access, readonly Record<string, readonly string[]>[]>> = {
+  open: [],
+  session: [{ cookie: [] }, { bearer: [] }],
+  cookie: [{ cookie: [] }],
+  bearer: [{ bearer: [] }],
+  operator: [{ operator: [] }],
+}
+
+function jsonSchema(schema: BodySchema): object {
+  const { $schema: _, ...rest } = toJsonSchema(schema, { errorMode: 'ignore', typeMode: 'input' })
+  return rest
+}
+
+/** What every operation with a body, and every one at all, may answer beside its own problems. */
+const BODY_PROBLEMS: readonly ProblemCode[] = ['invalid_request', 'malformed_json', 'body_too_large', 'unsupported_media_type']
+
+function problemAnswers(codes: readonly ProblemCode[]): Record<string, object> {
+  const byStatus = Map.groupBy(new Set(codes), (code) => PROBLEMS[code][0])
+  const content = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
+  return Object.fromEntries(
+    [...byStatus].map(([status, same]) => [
+      status,
+      { description: same.map((code) => `\`${code}\`: ${PROBLEMS[code][1]}`).join(' '), content },
+    ]),
+  )
+}
+
+function describe({ method, path, operation }: MountedOperation): object {
+  const pathParameters = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
+  const queryParameters = Object.entries(operation.query ?? {}).map(([name, description]) => ({
+    name,
+    in: 'query',
+    description,
+    schema: { type: 'string' },
+  }))
+  const answers = Object.entries(operation.answers).map(([status, { description, schema }]) => {
+    const content = schema && { content: { 'application/json': { schema: jsonSchema(schema) } } }
+    return [status, { description, ...content }]
+  })
+  const changesByCookie = operation.access === 'session' && method !== 'GET' ? (['cross_origin'] as const) : []
+  return {
+    summary: operation.summary,
+    security: SECURITY[operation.access],
+    ...(pathParameters.length + queryParameters.length > 0 ? { parameters: [...pathParameters, ...queryParameters] } : {}),
+    ...(operation.body ? { requestBody: { content: { 'application/json': { schema: jsonSchema(operation.body) } } } } : {}),
+    responses: {
+      ...Object.fromEntries(answers),
+      ...problemAnswers([...operation.problems, ...(operation.body ? BODY_PROBLEMS : []), ...changesByCookie, 'unavailable']),
+    },
+  }
+}
+
+/** The OpenAPI 3.1 description of the mounted operations, made from the schemas that validate. */
+export function openApiDocument(issuer: string, mounted: readonly MountedOperation[]): object {
+  const paths: Record<string, Record<string, object>> = {}
+  for (const item of mounted) {
+    const path = item.path.replace(/:(\w+)/g, '{$1}')
+    paths[path] = { ...paths[path], [item.method.toLowerCase()]: describe(item) }
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Sallyport', version: '1', description: 'Sessions that can be revoked, tokens that verify anywhere.' },
+    servers: [{ url: issuer }],
+    paths,
+    components: {
+      schemas: { Problem: jsonSchema(ProblemAnswer) },
+      securitySchemes: {
+        cookie: { type: 'apiKey', in: 'cookie', name: '__Host-session' },
+        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'at+jwt' },
+        operator: { type: 'http', scheme: 'bearer' },
+      },
+    },
+  }
+}

@@ -1,0 +1,53 @@
+import type { JSX } from 'hono/jsx/jsx-runtime'
+import { HomePage } from '../ui/home-page.tsx'
+import { MailboxPage } from '../ui/mailbox-page.tsx'
+import type { AppContext } from './context.ts'
+import { operation } from './operation.ts'
+import { ApiError } from './problem.ts'
+
+/** A page with a policy that lets in nothing but its own style, and no frame around it. */
+function page(c: AppContext, render: (nonce: string) => JSX.Element) {
+  const nonce = crypto.randomUUID()
+  c.header(
+    'Content-Security-Policy',
+    `default-src 'none'; style-src 'nonce-${nonce}'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`,
+  )
+  return c.html(`<!doctype html>${render(nonce)}`)
+}
+
+function requireDevelopment(c: AppContext): void {
+  if (!c.get('services').config.development) throw new ApiError('not_found')
+}
+
+const mails = (c: AppContext) => c.get('objects').mailbox('list', (stub) => stub.list())
+
+export const home = operation({
+  summary: 'A page that says what runs here.',
+  access: 'open',
+  answers: { 200: { description: 'HTML.' } },
+  problems: [],
+  handle: (c) => page(c, (nonce) => <HomePage development={c.get('services').config.development} nonce={nonce} />),
+})
+
+export const mailbox = operation({
+  summary: 'Development only: every mail that would have been sent.',
+  access: 'open',
+  answers: { 200: { description: 'HTML.' } },
+  problems: ['not_found'],
+  async handle(c) {
+    requireDevelopment(c)
+    const stored = await mails(c)
+    return page(c, (nonce) => <MailboxPage mails={stored} nonce={nonce} />)
+  },
+})
+
+export const mailboxJson = operation({
+  summary: 'Development only: the mailbox as JSON, newest first.',
+  access: 'open',
+  answers: { 200: { description: '[{"to", "subject", "text", "links", "at"}]' } },
+  problems: ['not_found'],
+  async handle(c) {
+    requireDevelopment(c)
+    return c.json(await mails(c))
+  },
+})

@@ -1,0 +1,46 @@
+import { type Config, type ConfigProblem, readConfig } from '../config.ts'
+import type { Env } from '../env.ts'
+import { openSecretRing, type SecretRing } from '../keys/secret-ring.ts'
+import { Signer } from '../keys/signer.ts'
+import { HashQueue } from '../login/hash-queue.ts'
+import { createVerifier, type Verifier, type VerifierBinding } from '../sdk/index.ts'
+import { objects } from './objects.ts'
+
+/** What an isolate keeps between requests: values only, never a stub, a request or a promise of somebody else's. */
+export type Services = {
+  config: Config
+  ring: SecretRing
+  signer: Signer
+  /** The objects, as verifiers see them; the same three calls that the service binding offers. */
+  binding: VerifierBinding
+  verifier: Verifier
+  hashes: HashQueue
+}
+
+/** Design, "People": at most two hashes at a time in an isolate; contract 11a: at most 64 wait. */
+const HASHES = { slots: 2, waiting: 64, slotTimeoutMs: 10_000 }
+
+let opened: { env: Env; services: Services } | undefined
+
+/** The services of this isolate, made at its first request. A wrong configuration is found here, before anything is served. */
+export async function openServices(env: Env): Promise<{ ok: true; services: Services } | { ok: false; problem: ConfigProblem }> {
+  if (opened?.env === env) return { ok: true, services: opened.services }
+  const read = readConfig({ ...env })
+  if (!read.ok) return read
+  const { config } = read
+  const ring = await openSecretRing(config.secrets)
+  const { keySet, list, account } = objects(env)
+  const binding: VerifierBinding = {
+    jwks: () => keySet('jwks', (stub) => stub.jwks()),
+    revocations: (after) => list('feed', (stub) => stub.feed(after)),
+    check: async (_token, { sub, sid, ver }) =>
+      sid === undefined ? { active: false, error: 'revoked' } : account(sub, 'check', (stub) => stub.check({ sid, ver })),
+  }
+  const verifier = createVerifier({ issuer: config.issuer, audience: config.issuer, binding })
+  const signer = new Signer(ring, {
+    activeKey: () => keySet('activeKey', (stub) => stub.activeKey()),
+    keyStatus: (kid) => verifier.keyStatus(kid),
+  })
+  opened = { env, services: { config, ring, signer, binding, verifier, hashes: new HashQueue(HASHES) } }
+  return { ok: true, services: opened.services }
+}

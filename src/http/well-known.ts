@@ -1,0 +1,61 @@
+import { FEED_CONTENT_TYPE, parseCursor } from '../protocol/feed.ts'
+import type { AppContext } from './context.ts'
+import { operation } from './operation.ts'
+import { ApiError } from './problem.ts'
+
+/** Anybody may read these from anywhere, and keep them for a while: keys are published a day before they sign. */
+const PUBLIC = { 'Cache-Control': 'public, max-age=300', 'Access-Control-Allow-Origin': '*' }
+
+/** Authorization server metadata (RFC 8414) of what exists: it grows with the server, and lists nothing that is refused. */
+function metadata(c: AppContext): Response {
+  const { issuer } = c.get('services').config
+  const document = {
+    issuer,
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    response_types_supported: [],
+    grant_types_supported: [],
+  }
+  return c.json(document, 200, PUBLIC)
+}
+
+export const discovery = operation({
+  summary: 'Metadata of this issuer (RFC 8414, OpenID Connect Discovery): only what exists.',
+  access: 'open',
+  answers: { 200: { description: 'The metadata.' } },
+  problems: [],
+  handle: metadata,
+})
+
+export const jwks = operation({
+  summary: 'The public keys (RFC 7517): all that sign, will sign, or signed a token that may still live.',
+  access: 'open',
+  answers: { 200: { description: 'The key set.' } },
+  problems: ['unavailable'],
+  async handle(c) {
+    return c.json(await c.get('objects').keySet('jwks', (stub) => stub.jwks()), 200, PUBLIC)
+  },
+})
+
+/** Shared caches may keep the feed, and must ask before they answer from it: a stale one makes views old, never new. */
+const FEED = { 'Content-Type': FEED_CONTENT_TYPE, 'Cache-Control': 'no-cache', 'Access-Control-Allow-Origin': '*' }
+
+export const revocations = operation({
+  summary: 'The revocation feed: the denials since a cursor, or all live ones. Binary, see src/protocol/feed.ts.',
+  access: 'open',
+  query: { after: 'The cursor of the last answer; none for a snapshot.' },
+  answers: { 200: { description: 'The feed, version 1 (application/octet-stream).' } },
+  problems: ['invalid_request', 'unavailable'],
+  async handle(c) {
+    const after = c.req.query('after') ?? null
+    if (after !== null && parseCursor(after) === null) throw new ApiError('invalid_request', { detail: '`after` must be a cursor.' })
+    return c.body(await c.get('objects').list('feed', (stub) => stub.feed(after)), 200, FEED)
+  },
+})
+
+export const health = operation({
+  summary: 'Whether this Worker is configured and serves.',
+  access: 'open',
+  answers: { 200: { description: 'It does.' } },
+  problems: ['misconfigured'],
+  handle: (c) => c.json({ status: 'ok' }),
+})
