@@ -6,6 +6,8 @@ const node = ['test/flows/**', 'test/proof/**', 'test/scripts/**', 'test/house/*
 
 export default defineConfig({
   test: {
+    // The Worker's own log lines would bury what the tests say.
+    onConsoleLog: (line) => (line.startsWith('{"level"') ? false : undefined),
     projects: [
       {
         plugins: [

@@ -59,7 +59,7 @@ export class Signer {
         if (!key || now >= key.signs_until || now >= key.loaded_at + SIGNER_CACHE_SECONDS || cause instanceof SecretRingError) throw cause
       }
     }
-    if (key.loaded_at === now || (await this.#source.keyStatus(key.kid)) === 'good') return key
+    if ((await this.#source.keyStatus(key.kid)) === 'good') return key
     // Denied, or the list is out of reach: the key set itself never answers a revoked key.
     return this.#load(now)
   }

@@ -34,7 +34,8 @@ export class RevocationList extends DurableObject<Env> {
   #begin(): Log {
     const stored = this.#list.log() ?? {
       epoch: crypto.getRandomValues(new Uint8Array(8)).buffer,
-      started_ms: Date.now(),
+      // The first log of a deployment has lost nothing: no token is older than it. A log that follows a loss says when it began.
+      started_ms: 0,
       prefix_key: crypto.getRandomValues(new Uint8Array(16)).buffer,
     }
     if (!this.#list.log()) this.#list.begin(stored)

@@ -6,9 +6,7 @@ const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 
 const INVALID = 0xff
 const valueOfCode = new Uint8Array(128).fill(INVALID)
-const codeOfValue = new Uint8Array(64)
 for (let value = 0; value < 64; value++) {
-  codeOfValue[value] = ALPHABET.charCodeAt(value)
   valueOfCode[ALPHABET.charCodeAt(value)] = value
 }
 
@@ -61,7 +59,7 @@ export function decodeBase64url(text: string): Uint8Array<ArrayBuffer> | null {
   return seen > 63 ? null : bytes
 }
 
-const code = (value: number): number => codeOfValue[value] ?? 0
+const code = (value: number): number => ALPHABET.charCodeAt(value)
 
 function value(text: string, at: number): number {
   const unit = text.charCodeAt(at)

@@ -6,7 +6,7 @@
 //        5      1  flags: bit 0 = snapshot (all living denials), else what changed after the cursor asked for; the others are zero
 //        6      2  zero
 //        8      8  epoch: random, a new one whenever the list may have lost data
-//       16      8  when the epoch began, milliseconds since 1970
+//       16      8  when the epoch began, milliseconds since 1970: what is older than it may have been forgotten. 0 for a list's first epoch
 //       24      8  asOf: the list's clock when it answered, milliseconds since 1970
 //       32      8  sequence: with the epoch, the cursor that this answer brings its reader to
 //       40     16  key of SipHash-2-4, constant within an epoch

@@ -13,6 +13,9 @@ const MAX_ADDRESS = 2048
 const MAX_LIST = 64
 const MAX_VER = 0xffff_ffff
 
+const optionalTexts = ['sid', 'acr', 'grant_id'] as const
+const optionalLists = ['amr', 'roles'] as const
+
 /**
  * The claims, when they are well formed and hold here at `now` (seconds since 1970). Unknown claims are left out; what is answered is
  * frozen, because a remembered token is given to many requests.
@@ -32,7 +35,7 @@ export function checkClaims(payload: Record<string, unknown>, rules: ClaimRules,
 
 /** The known claims, typed; the name of the first one that is malformed. */
 function readClaims(payload: Record<string, unknown>): AccessTokenClaims | string {
-  const { iss, sub, aud, exp, iat, nbf, jti, client_id, scope, ver, sid, auth_time, acr, amr, roles, grant_id, cnf } = payload
+  const { iss, sub, aud, exp, iat, nbf, jti, client_id, scope, ver, auth_time, cnf } = payload
   if (!isText(iss, MAX_ADDRESS)) return 'iss'
   if (!isText(sub)) return 'sub'
   if (!isText(aud, MAX_ADDRESS)) return 'aud'
@@ -45,29 +48,22 @@ function readClaims(payload: Record<string, unknown>): AccessTokenClaims | strin
   if (scope !== '' && !isText(scope, MAX_SCOPE)) return 'scope'
   if (!isTime(ver) || ver > MAX_VER) return 'ver'
   const claims: AccessTokenClaims = { iss, sub, aud, exp, iat, jti, client_id, scope, ver }
-  if (sid !== undefined) {
-    if (!isText(sid)) return 'sid'
-    claims.sid = sid
+  for (const name of optionalTexts) {
+    const value = payload[name]
+    if (value === undefined) continue
+    if (!isText(value)) return name
+    claims[name] = value
+  }
+  for (const name of optionalLists) {
+    const value = payload[name]
+    if (value === undefined) continue
+    if (!isTextList(value)) return name
+    Object.freeze(value)
+    claims[name] = value
   }
   if (auth_time !== undefined) {
     if (!isTime(auth_time)) return 'auth_time'
     claims.auth_time = auth_time
-  }
-  if (acr !== undefined) {
-    if (!isText(acr)) return 'acr'
-    claims.acr = acr
-  }
-  if (amr !== undefined) {
-    if (!isTextList(amr)) return 'amr'
-    claims.amr = freeze(amr)
-  }
-  if (roles !== undefined) {
-    if (!isTextList(roles)) return 'roles'
-    claims.roles = freeze(roles)
-  }
-  if (grant_id !== undefined) {
-    if (!isText(grant_id)) return 'grant_id'
-    claims.grant_id = grant_id
   }
   if (cnf !== undefined) {
     if (!hasThumbprint(cnf)) return 'cnf'
@@ -85,10 +81,5 @@ const isTextList = (value: unknown): value is string[] =>
 
 const hasThumbprint = (value: unknown): value is { jkt: string } =>
   typeof value === 'object' && value !== null && 'jkt' in value && isText(value.jkt)
-
-function freeze(list: string[]): string[] {
-  Object.freeze(list)
-  return list
-}
 
 const refuse = (reason: string): ClaimsCheck => ({ ok: false, error: 'token_invalid', reason })

@@ -120,17 +120,14 @@ class TokenVerifier {
 
   /** The view is within its bound. */
   #consultView(token: string, known: KnownToken, nowMs: number): VerifiedToken | Promise<VerifiedToken> {
-    const verdict = this.#poll.view.check(known, Math.floor(nowMs / 1000))
-    if (verdict === 'clean') return this.#accept(known, 'fresh', this.#poll.view.ageMs(nowMs))
-    if (verdict === 'unsure') return this.#askLiveWithin(token, known)
-    throw denied(verdict)
+    if (this.#judge(known, nowMs) === 'unsure') return this.#askLiveWithin(token, known)
+    return this.#accept(known, 'fresh', this.#poll.view.ageMs(nowMs))
   }
 
   /** The view is past its bound: wait for a new one; failing that, ask for this token alone. */
   async #consultOldView(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken> {
     // What an old view denies stays denied, and need not wait.
-    const verdict = this.#poll.view.check(known, Math.floor(this.#nowMs() / 1000))
-    if (verdict === 'revoked' || verdict === 'outdated') throw denied(verdict)
+    this.#judge(known, this.#nowMs())
     if (await this.#poll.becomesCurrent(waitUntil)) return this.#consultView(token, known, this.#nowMs())
     return this.#askLiveWithin(token, known)
   }
@@ -138,28 +135,38 @@ class TokenVerifier {
   /** The owner knows of the session, not of the key: a denied key is on the list, and whoever denied it waits until every view has it. */
   async #askLive(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken> {
     await this.#poll.becomesFresh(waitUntil)
-    const verdict = this.#poll.view.check(known, Math.floor(this.#nowMs() / 1000))
-    if (verdict === 'revoked' || verdict === 'outdated') throw denied(verdict)
-    const outcome = await this.#live.ask(token, known)
-    if (outcome.ok) return this.#accept(known, 'live', 0)
-    if (outcome.error === 'unavailable') throw new TokenError('verifier_unavailable', 'the issuer cannot be asked')
-    throw denied(outcome.error)
+    this.#judge(known, this.#nowMs())
+    const answer = await this.#ask(token, known)
+    if (answer === null) throw new TokenError('verifier_unavailable', 'the issuer cannot be asked')
+    return answer
   }
 
   /** A live answer in place of a view: one that was given within the bound will do, so that an outage is no stampede. */
   async #askLiveWithin(token: string, known: KnownToken): Promise<VerifiedToken> {
     const age = this.#live.rememberedAgeMs(known, this.#nowMs())
     if (age !== null) return this.#accept(known, 'live', age)
-    const outcome = await this.#live.ask(token, known)
-    if (outcome.ok) return this.#accept(known, 'live', 0)
-    if (outcome.error !== 'unavailable') throw denied(outcome.error)
-    if (this.#settings.onUnavailable === 'refuse')
-      throw new TokenError('verifier_unavailable', 'neither the feed nor the issuer can be asked')
+    const answer = await this.#ask(token, known)
+    if (answer !== null) return answer
+    if (this.#settings.onUnavailable === 'refuse') throw new TokenError('verifier_unavailable', 'neither feed nor issuer can be asked')
     const nowMs = this.#nowMs()
-    const verdict = this.#poll.view.check(known, Math.floor(nowMs / 1000))
-    if (verdict === 'revoked' || verdict === 'outdated') throw denied(verdict)
+    this.#judge(known, nowMs)
     const viewAge = this.#poll.view.ageMs(nowMs)
     return this.#accept(known, 'stale', Number.isFinite(viewAge) ? viewAge : null)
+  }
+
+  /** The issuer's answer for one token; null when there is none. */
+  async #ask(token: string, known: KnownToken): Promise<VerifiedToken | null> {
+    const outcome = await this.#live.ask(token, known)
+    if (outcome.ok) return this.#accept(known, 'live', 0)
+    if (outcome.error === 'unavailable') return null
+    throw denied(outcome.error)
+  }
+
+  /** Throws when the view denies the token. */
+  #judge(known: KnownToken, nowMs: number): 'clean' | 'unsure' {
+    const verdict = this.#poll.view.check(known, Math.floor(nowMs / 1000))
+    if (verdict === 'revoked' || verdict === 'outdated') throw denied(verdict)
+    return verdict
   }
 
   #accept(known: KnownToken, freshness: VerifiedToken['freshness'], viewAgeMs: number | null): VerifiedToken {

@@ -5,6 +5,7 @@ import { decodeFeed, type FeedCursor, type FeedHeader, forEachDenial, formatCurs
 import { readSipHashKey, type SipHashKey, sipHashText } from '../protocol/siphash.ts'
 import { DenialTable } from './denial-table.ts'
 import { fingerprint, type KnownToken, PRINT } from './known-token.ts'
+import { NEVER } from './single-flight.ts'
 
 /** `outdated`: only the token's `ver` is too low. `unsure`: the list may have forgotten what it knew of a token this old, so ask live. */
 export type Verdict = 'clean' | 'revoked' | 'outdated' | 'unsure'
@@ -24,9 +25,9 @@ export class DenialView {
   #cursor: FeedCursor | null = null
   #cursorText: string | null = null
   #revision = 0
-  #knownMs = Number.NEGATIVE_INFINITY
+  #knownMs = NEVER
   #leastOffsetMs = Number.POSITIVE_INFINITY
-  #unsureUntilMs = Number.NEGATIVE_INFINITY
+  #unsureUntilMs = NEVER
 
   /** How far this view has come; null before the first feed, and while a snapshot is awaited. */
   get cursor(): FeedCursor | null {
@@ -111,11 +112,11 @@ export class DenialView {
     this.#unsureUntilMs = Math.max(this.#unsureUntilMs, untilMs)
   }
 
-  /** The chapter that an answer belongs to. The first epoch that a view sees is taken as the list's first. */
+  /** The chapter that an answer belongs to. An epoch that follows a loss says when it began: what came before must be asked for live. */
   #open(header: FeedHeader): Chapter {
     if (this.#chapter !== null && this.#cursor?.epoch === header.epoch) return this.#chapter
     if (this.#chapter !== null) this.#close(header.epochStart)
-    if (this.#former.length > 0) this.#unsureUntilMs = Math.max(this.#unsureUntilMs, header.epochStart)
+    this.#unsureUntilMs = Math.max(this.#unsureUntilMs, header.epochStart)
     const chapter = { key: readSipHashKey(header.key), table: new DenialTable(), lastEnd: 0 }
     this.#chapter = chapter
     this.#revision++

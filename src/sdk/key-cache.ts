@@ -2,7 +2,7 @@
 
 import { JWKS_HARD_AGE } from '../protocol/claims.ts'
 import type { VerifierBinding, WaitUntil } from './binding.ts'
-import { SingleFlight } from './single-flight.ts'
+import { NEVER, SingleFlight } from './single-flight.ts'
 import { importVerificationKey, type VerificationKey } from './verify-signature.ts'
 
 /** Milliseconds after which the keys are fetched again in the background. */
@@ -23,7 +23,7 @@ export class KeyCache {
   readonly #cooldown: number
   readonly #flight: SingleFlight
   #keys: ReadonlyMap<string, VerificationKey> = new Map()
-  #fetchedMs = Number.NEGATIVE_INFINITY
+  #fetchedMs = NEVER
   #turn = 0
 
   constructor(binding: VerifierBinding, options: KeyCacheOptions) {

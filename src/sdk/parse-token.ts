@@ -18,9 +18,11 @@ export type ParsedToken = {
   signature: Uint8Array<ArrayBuffer>
 }
 
+/** The longest `kid` that is looked at, in characters. */
+export const MAX_KID_LENGTH = 128
+
 export type TokenParsing = { ok: true; token: ParsedToken } | { ok: false; reason: string }
 
-const MAX_KID_LENGTH = 128
 const knownMembers = new Set(['alg', 'kid', 'typ'])
 
 /** Takes an access token apart, or says why it is none. Never throws. */

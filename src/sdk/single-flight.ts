@@ -5,6 +5,9 @@ import type { WaitUntil } from './binding.ts'
 /** Milliseconds after which a fetch counts as lost, and the longest that anyone waits for one. */
 export const FLIGHT_TIMEOUT = 2000
 
+/** A moment before every other, in milliseconds. */
+export const NEVER = Number.NEGATIVE_INFINITY
+
 /** Waits for a promise, at most `ms` milliseconds; null when it has not settled by then. Rejects when it does. */
 export async function within<T>(work: Promise<T>, ms: number): Promise<{ value: T } | null> {
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -26,7 +29,7 @@ export class SingleFlight {
   readonly #nowMs: () => number
   readonly #timeoutMs: number
   #run: Promise<boolean> | null = null
-  #startedMs = Number.NEGATIVE_INFINITY
+  #startedMs = NEVER
   #failing = false
   #turn = 0
 

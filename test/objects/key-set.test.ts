@@ -1,0 +1,156 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { unwrapKey } from '../../src/keys/generate.ts'
+import { ACTIVE_SECONDS, RETIRED_SECONDS } from '../../src/keys/rotation.ts'
+import { openSecretRing } from '../../src/keys/secret-ring.ts'
+import { SecretRingError, Signer } from '../../src/keys/signer.ts'
+import { callHook } from '../../src/objects/call.ts'
+
+const keySet = (name = crypto.randomUUID()) => env.KEY_SET.getByName(name)
+type KeySetStub = ReturnType<typeof keySet>
+const states = async (keys: KeySetStub) => (await keys.list()).map(({ state }) => state).sort()
+const published = async (keys: KeySetStub) => (await keys.jwks()).keys.map(({ kid }) => kid).sort()
+let now = 0
+const later = (seconds: number) => {
+  now += seconds * 1000
+  vi.setSystemTime(now)
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  now = Date.now()
+})
+afterEach(() => {
+  vi.useRealTimers()
+  delete callHook.before
+})
+
+test('one authority: 20 first callers at once see the same two keys', async () => {
+  const keys = keySet()
+  const answers = await Promise.all(Array.from({ length: 20 }, () => published(keys)))
+  expect(new Set(answers.map(String)).size).toBe(1)
+  expect(await states(keys)).toEqual(['active', 'next'])
+})
+
+test('the public keys hold no private member', async () => {
+  for (const jwk of (await keySet().jwks()).keys) expect(Object.keys(jwk).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
+})
+
+test('private keys are stored wrapped, and open with the secret alone', async () => {
+  const keys = keySet()
+  const active = await keys.activeKey()
+  expect(await unwrapKey(active, await openSecretRing(['a-wrong-secret-of-at-least-32-characters']))).toBeNull()
+  const pkcs8 = await unwrapKey(active, await openSecretRing([env.SALLYPORT_SECRET ?? '']))
+  expect(pkcs8?.byteLength).toBeGreaterThan(100)
+  expect(Buffer.from(active.wrapped).includes(Buffer.from(pkcs8 ?? new ArrayBuffer()).subarray(40, 60))).toBe(false)
+})
+
+test('by the schedule: the next key takes over after 30 days, the retired one goes when its tokens are dead', async () => {
+  const keys = keySet()
+  const first = await keys.activeKey()
+  expect(first.signs_until).toBe(Math.floor(now / 1000) + ACTIVE_SECONDS)
+  later(ACTIVE_SECONDS)
+  await runDurableObjectAlarm(keys)
+  expect(await states(keys)).toEqual(['active', 'next', 'retired'])
+  expect((await keys.activeKey()).kid).not.toBe(first.kid)
+  expect(await published(keys)).toContain(first.kid)
+  later(RETIRED_SECONDS)
+  await runDurableObjectAlarm(keys)
+  expect(await published(keys)).not.toContain(first.kid)
+})
+
+test('a late alarm delays nothing: what is due happens when it is read', async () => {
+  const keys = keySet()
+  const first = await keys.activeKey()
+  later(ACTIVE_SECONDS + 5)
+  await evictDurableObject(keys)
+  expect((await keys.activeKey()).kid).not.toBe(first.kid)
+})
+
+test('a rotation by hand lets the published key sign, and goes on publishing the old one', async () => {
+  const keys = keySet()
+  const before = await published(keys)
+  const old = await keys.activeKey()
+  const kid = await keys.rotate()
+  expect(before).toContain(kid)
+  expect((await keys.activeKey()).kid).toBe(kid)
+  expect(await published(keys)).toEqual(expect.arrayContaining([...before, old.kid]))
+})
+
+test('a revoked key leaves the key set at once, and is denied; again is the same', async () => {
+  const keys = keySet()
+  const active = await keys.activeKey()
+  expect(await keys.revoke(active.kid)).toEqual({ denied: true })
+  expect(await published(keys)).not.toContain(active.kid)
+  expect(await states(keys)).toEqual(['active', 'next', 'revoked'])
+  expect(await keys.revoke(active.kid)).toEqual({ denied: true })
+  expect(await states(keys)).toEqual(['active', 'next', 'revoked'])
+  expect(await keys.revoke('unknown')).toBeNull()
+})
+
+test('a revocation that the list cannot hear is told by the alarm', async () => {
+  const keys = keySet()
+  const active = await keys.activeKey()
+  callHook.before = (label) => {
+    if (label === 'RevocationList.add') throw new Error('unreachable')
+  }
+  expect(await keys.revoke(active.kid)).toEqual({ denied: false })
+  expect(await published(keys)).not.toContain(active.kid)
+  delete callHook.before
+  await evictDurableObject(keys)
+  expect(await runDurableObjectAlarm(keys)).toBe(true)
+  const left = await runInDurableObject(keys, (_, state) => state.storage.sql.exec('SELECT seq FROM outbox').toArray())
+  expect(left).toEqual([])
+})
+
+test('a signer follows a denial at once, and a rotation within a minute', async () => {
+  const keys = keySet()
+  const denied = new Set<string>()
+  const ring = await openSecretRing([env.SALLYPORT_SECRET ?? ''])
+  const signer = new Signer(ring, {
+    activeKey: async () => keys.activeKey(),
+    keyStatus: async (kid) => (denied.has(kid) ? 'denied' : 'good'),
+  })
+  const kidOf = async () => JSON.parse(atob((await signer.sign({}, Math.floor(now / 1000))).split('.')[0] ?? '')).kid
+  const first = await kidOf()
+  const second = await keys.rotate()
+  later(30)
+  expect(await kidOf()).toBe(first)
+  later(31)
+  expect(await kidOf()).toBe(second)
+  later(1)
+  await keys.revoke(second)
+  denied.add(second)
+  expect(await kidOf()).not.toBe(second)
+})
+
+test('a signer that cannot reach the key set signs on for five minutes at most', async () => {
+  const keys = keySet()
+  let reachable = true
+  const ring = await openSecretRing([env.SALLYPORT_SECRET ?? ''])
+  const activeKey = async () => {
+    if (!reachable) throw new Error('unreachable')
+    return keys.activeKey()
+  }
+  const signer = new Signer(ring, { activeKey, keyStatus: async () => 'good' })
+  await signer.sign({}, Math.floor(now / 1000))
+  reachable = false
+  later(299)
+  await signer.sign({}, Math.floor(now / 1000))
+  later(1)
+  await expect(signer.sign({}, Math.floor(now / 1000))).rejects.toThrow('unreachable')
+})
+
+test('a secret that was replaced instead of extended is named as the cause, and a rotation heals it', async () => {
+  const keys = keySet()
+  await keys.activeKey()
+  const ring = await openSecretRing(['a-wrong-secret-of-at-least-32-characters'])
+  const signer = new Signer(ring, { activeKey: async () => keys.activeKey(), keyStatus: async () => 'good' })
+  await expect(signer.sign({}, Math.floor(now / 1000))).rejects.toThrow(SecretRingError)
+  await runInDurableObject(keys, (_, state) => state.storage.sql.exec("UPDATE signing_key SET secret_id = 'ffffffff'"))
+  const kid = await keys.rotate()
+  const right = await openSecretRing([env.SALLYPORT_SECRET ?? ''])
+  expect(await unwrapKey(await keys.activeKey(), right)).not.toBeNull()
+  expect((await keys.activeKey()).kid).toBe(kid)
+})

@@ -1,0 +1,146 @@
+import { Hono } from 'hono'
+import { expect, test } from 'vitest'
+import { type AuthVariables, authenticate, requireRecentSignIn, requireRole, requireScope } from '../../src/sdk/hono.ts'
+import { end, fail, Issuer, makeKey } from './issuer.ts'
+
+const signingKey = await makeKey('k1')
+
+function appOf(issuer: Issuer): Hono<{ Variables: AuthVariables }> {
+  const verifier = issuer.verifier()
+  const app = new Hono<{ Variables: AuthVariables }>()
+  app.use('/api/*', authenticate({ verifier }))
+  app.get('/api/me', (c) => c.json({ sub: c.get('auth').claims.sub }))
+  app.get('/api/notes', requireScope('notes:read'), (c) => c.text('notes'))
+  app.get('/api/write', requireScope(['notes:read', 'notes:write']), (c) => c.text('written'))
+  app.get('/api/admin', requireRole('admin'), (c) => c.text('admin'))
+  app.get('/api/staff', requireRole(['admin', 'member']), (c) => c.text('staff'))
+  app.get('/api/pay', requireRecentSignIn(60, { nowMs: () => issuer.nowMs }), (c) => c.text('paid'))
+  app.get('/live', authenticate({ verifier, freshness: 'live' }), (c) => c.text(c.get('auth').freshness))
+  app.get('/open', requireScope('notes:read'), (c) => c.text('open'))
+  return app
+}
+
+const get = (app: Hono<{ Variables: AuthVariables }>, path: string, token?: string) =>
+  app.request(path, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } })
+
+test('a good token reaches the route, with its claims', async () => {
+  const issuer = new Issuer(signingKey)
+  const response = await get(appOf(issuer), '/api/me', await issuer.token())
+  expect(await response.json()).toEqual({ sub: 'account-1' })
+})
+
+test('a missing token gets a challenge and problem details', async () => {
+  const response = await get(appOf(new Issuer(signingKey)), '/api/me')
+  expect(response.status).toBe(401)
+  expect(response.headers.get('www-authenticate')).toBe('Bearer')
+  expect(await response.json()).toMatchObject({ status: 401, code: 'token_missing' })
+})
+
+test('a revoked token, an outage and a token in the query each get their status', async () => {
+  const issuer = new Issuer(signingKey)
+  const app = appOf(issuer)
+  const token = await issuer.token()
+  expect((await get(app, '/api/me?access_token=x', token)).status).toBe(400)
+  issuer.deny({ kind: 'sid', id: 'session-1', end: end(issuer) })
+  const revoked = await get(app, '/api/me', token)
+  expect(revoked.status).toBe(401)
+  expect(revoked.headers.get('www-authenticate')).toBe('Bearer error="invalid_token", error_description="revoked"')
+  issuer.onFeed = fail
+  issuer.onCheck = fail
+  issuer.advance(6000)
+  const down = await get(app, '/api/me', await issuer.token({ sid: 'session-2' }))
+  expect(down.status).toBe(503)
+  expect(down.headers.get('retry-after')).toBe('1')
+  expect(down.headers.get('www-authenticate')).toBeNull()
+})
+
+test('a route may ask for its own freshness', async () => {
+  const issuer = new Issuer(signingKey)
+  expect(await (await get(appOf(issuer), '/live', await issuer.token())).text()).toBe('live')
+})
+
+test('scopes are needed all, and named in the challenge', async () => {
+  const issuer = new Issuer(signingKey)
+  const app = appOf(issuer)
+  const token = await issuer.token()
+  expect((await get(app, '/api/notes', token)).status).toBe(200)
+  const refused = await get(app, '/api/write', token)
+  expect(refused.status).toBe(403)
+  expect(refused.headers.get('www-authenticate')).toBe('Bearer error="insufficient_scope", scope="notes:read notes:write"')
+  expect(await refused.json()).toMatchObject({ code: 'insufficient_scope' })
+})
+
+test('one role of a list is enough', async () => {
+  const issuer = new Issuer(signingKey)
+  const app = appOf(issuer)
+  const token = await issuer.token()
+  expect((await get(app, '/api/staff', token)).status).toBe(200)
+  const refused = await get(app, '/api/admin', token)
+  expect(refused.status).toBe(403)
+  expect(await refused.json()).toMatchObject({ code: 'insufficient_role' })
+  expect((await get(app, '/api/staff', await issuer.token({ roles: undefined }))).status).toBe(403)
+})
+
+test('a sign-in must be recent enough, and there must have been one', async () => {
+  const issuer = new Issuer(signingKey)
+  const app = appOf(issuer)
+  const pay = async (auth_time: number | undefined) => get(app, '/api/pay', await issuer.token({ auth_time }))
+  expect((await pay(issuer.now - 60)).status).toBe(200)
+  const refused = await pay(issuer.now - 61)
+  expect(refused.status).toBe(401)
+  expect(refused.headers.get('www-authenticate')).toBe('Bearer error="insufficient_user_authentication", max_age="60"')
+  expect((await pay(undefined)).status).toBe(401)
+})
+
+test('a requirement without authentication before it is an error, not a pass', async () => {
+  const issuer = new Issuer(signingKey)
+  const app = appOf(issuer)
+  app.onError((error, c) => c.text(error.message, 500))
+  const response = await get(app, '/open', await issuer.token())
+  expect(response.status).toBe(500)
+  expect(await response.text()).toContain('authenticate()')
+})
+
+test('onError takes over the answer, and may throw to the app', async () => {
+  const verifier = new Issuer(signingKey).verifier()
+  const app = new Hono<{ Variables: AuthVariables }>()
+  app.get('/a', authenticate({ verifier, onError: (error, c) => c.text(error.code, 418) }), (c) => c.text('in'))
+  app.get(
+    '/b',
+    authenticate({
+      verifier,
+      onError: (error) => {
+        throw error
+      },
+    }),
+    (c) => c.text('in'),
+  )
+  app.onError((error, c) => c.text(`app: ${error.message}`, 401))
+  const taken = await app.request('/a')
+  expect([taken.status, await taken.text()]).toEqual([418, 'token_missing'])
+  expect(await (await app.request('/b')).text()).toBe('app: A bearer token is required.')
+})
+
+test('an error that is no refusal is not turned into one', async () => {
+  const verifier = { ...new Issuer(signingKey).verifier(), verify: () => Promise.reject(new Error('a bug')) }
+  const app = new Hono<{ Variables: AuthVariables }>()
+  app.use(authenticate({ verifier }))
+  app.onError((error, c) => c.text(error.message, 500))
+  const response = await app.request('/')
+  expect([response.status, await response.text()]).toEqual([500, 'a bug'])
+})
+
+test('background work is kept alive by the execution context', async () => {
+  const issuer = new Issuer(signingKey)
+  const app = appOf(issuer)
+  const token = await issuer.token()
+  await get(app, '/api/me', token)
+  issuer.advance(2000)
+  const work: Promise<unknown>[] = []
+  const context = { waitUntil: (promise: Promise<unknown>) => void work.push(promise), passThroughOnException: () => {}, props: {} }
+  const response = await app.request('/api/me', { headers: { authorization: `Bearer ${token}` } }, {}, context)
+  expect(response.status).toBe(200)
+  await Promise.all(work)
+  expect(work).toHaveLength(1)
+  expect(issuer.calls.feed).toBe(2)
+})
