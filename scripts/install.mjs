@@ -47,9 +47,7 @@ async function packagesOf(file) {
   }
 }
 
-// Not `npm ci`: it refuses a lock without entries for every platform's optional packages, and npm writes such a lock wherever the registry
-// lacks one of them. `npm install --no-save` keeps to the lock as well, never writes it, and what came of it is compared with it.
-const INSTALL = ['install', '--no-save', '--include=dev', '--include=optional', '--no-fund', '--no-audit', '--loglevel=error']
+const INSTALL = ['ci', '--include=dev', '--include=optional', '--no-fund', '--no-audit', '--loglevel=error']
 
 async function install() {
   const child = spawn('npm', INSTALL, { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] })
@@ -58,9 +56,9 @@ async function install() {
     child.once('exit', resolve)
   })
   if (code === -1) throw new Refusal('npm was not found, so the packages could not be installed.')
-  if (code !== 0) throw new Refusal('`npm install` failed, so the packages are not installed.')
+  if (code !== 0) throw new Refusal('`npm ci` failed, so the packages are not installed.')
   if (!(await isInstalled(ROOT)))
-    throw new Refusal('npm installed something else than package-lock.json says: is it in step with package.json?')
+    throw new Refusal('npm ci did not install what package-lock.json says.')
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await run(installWhenNeeded)
