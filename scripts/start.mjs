@@ -112,7 +112,7 @@ function banner(origin, persist) {
 
   Open       ${origin}
   Try        curl -i ${origin}/api/sign-up -H 'content-type: application/json' \\
-                  -d '{"email":"ada@example.com","password":"correct horse battery staple"}'
+                  -d '{"email":"ada@example.com","password":"violet-otter-41-lantern"}'
   State      ${state}
   Log        ${process.stdout.isTTY ? 'here' : logFile(state)}
   Operators  /admin/api takes the ADMIN_TOKEN in .dev.vars

@@ -66,6 +66,8 @@ export const AccessTokenAnswer = v.object({
   scope: v.string(),
 })
 export const TokensAnswer = v.object({ ...AccessTokenAnswer.entries, refresh_token: v.string(), sid: v.string() })
+/** A sign-up and a sign-in: the session for `use: "cookie"`, tokens for `use: "tokens"`. */
+export const StartedAnswer = v.union([SessionAnswer, TokensAnswer])
 export const SessionsAnswer = v.object({
   sessions: v.array(
     v.object({

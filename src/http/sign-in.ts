@@ -11,7 +11,7 @@ import { log } from './log.ts'
 import { withBody } from './operation.ts'
 import { refuseForeignOrigin } from './origin.ts'
 import { ApiError } from './problem.ts'
-import { SessionAnswer, SignInBody } from './schemas.ts'
+import { SignInBody, StartedAnswer } from './schemas.ts'
 import { carryOf, overloaded, requireEmail, userAgentOf } from './sign-up.ts'
 
 /** The id of the device, when its cookie belongs to this very account. */
@@ -34,7 +34,7 @@ export const signIn = withBody({
   summary: 'Sign in with a password. An unknown address and a wrong password are one answer, and take the same path.',
   access: 'open',
   body: SignInBody,
-  answers: { 200: { description: 'Signed in: the session (use "cookie") or tokens (use "tokens").', schema: SessionAnswer } },
+  answers: { 200: { description: 'Signed in: the session (use "cookie") or tokens (use "tokens").', schema: StartedAnswer } },
   problems: ['invalid_credentials', 'too_many_attempts', 'cross_origin', 'browser_origin', 'invalid_target', 'invalid_scope', 'overloaded'],
   async handle(c, body) {
     refuseForeignOrigin(c)

@@ -11,7 +11,7 @@ import { networkDigest } from './network.ts'
 import { withBody } from './operation.ts'
 import { refuseForeignOrigin } from './origin.ts'
 import { ApiError } from './problem.ts'
-import { SessionAnswer, SignUpBody, TokensAnswer } from './schemas.ts'
+import { SignUpBody, StartedAnswer } from './schemas.ts'
 
 /** Characters of a User-Agent that a session remembers. */
 const USER_AGENT_LENGTH = 256
@@ -42,10 +42,7 @@ export const signUp = withBody({
   summary: 'Make an account and sign in. Not idempotent: of many requests for one address exactly one gets 201.',
   access: 'open',
   body: SignUpBody,
-  answers: {
-    201: { description: 'Signed in: the session (use "cookie") or tokens (use "tokens").', schema: SessionAnswer },
-    200: { description: 'Never; tokens have this shape.', schema: TokensAnswer },
-  },
+  answers: { 201: { description: 'Signed in: the session (use "cookie") or tokens (use "tokens").', schema: StartedAnswer } },
   problems: [
     'identifier_taken',
     'cross_origin',
