@@ -71,15 +71,30 @@ export class ApiError extends Error {
   }
 }
 
-/** Problem details (RFC 9457). `type` is about:blank: `code` is what tells problems apart. */
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+}
+
+/** Problem details (RFC 9457). `type` is about:blank, so `title` is the status's phrase (4.2.1) and `code` tells problems apart. */
 export function problemResponse(code: ProblemCode, requestId: string, error: Partial<ApiError> = {}): Response {
   const [status, fallback] = PROBLEMS[code]
   const body = {
     type: 'about:blank',
-    title: fallback,
+    title: TITLES[status] ?? '',
     status,
     code,
-    ...(error.detail === undefined ? {} : { detail: error.detail }),
+    detail: error.detail ?? fallback,
     ...(error.errors === undefined ? {} : { errors: error.errors }),
     request_id: requestId,
   }
