@@ -57,8 +57,7 @@ async function install() {
   })
   if (code === -1) throw new Refusal('npm was not found, so the packages could not be installed.')
   if (code !== 0) throw new Refusal('`npm ci` failed, so the packages are not installed.')
-  if (!(await isInstalled(ROOT)))
-    throw new Refusal('npm ci did not install what package-lock.json says.')
+  if (!(await isInstalled(ROOT))) throw new Refusal('npm ci did not install what package-lock.json says.')
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await run(installWhenNeeded)

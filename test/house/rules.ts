@@ -91,3 +91,5 @@ export function strayStatements(sources: Source[]): string[] {
 
 export const NO_NOUN = /(^|\/)(utils?|helpers?|services?|managers?|common|misc|lib)(\/|$)/
 export const MAX_LINES = 300
+/** A suite is a list: it may be longer. */
+export const MAX_TEST_LINES = 500
