@@ -113,7 +113,8 @@ app.use(async (c, next) => {
   c.set('services', opened.services)
   c.set('objects', objects(c.env))
   await next()
-  secureHeaders(c.res.headers, requestId, opened.services.config)
+  // A socket has no headers to add to, and a copied response would lose it.
+  if (c.res.status !== 101) secureHeaders(c.res.headers, requestId, opened.services.config)
 })
 app.use('/api/*', cors)
 app.use('/admin/api/*', async (c, next) => {

@@ -1,3 +1,5 @@
+import { call } from '../objects/call.ts'
+import { openList } from '../objects/delivery.ts'
 import { FEED_CONTENT_TYPE, parseCursor } from '../protocol/feed.ts'
 import type { AppContext } from './context.ts'
 import { operation } from './operation.ts'
@@ -39,15 +41,28 @@ export const jwks = operation({
 /** Shared caches may keep the feed, and must ask before they answer from it: a stale one makes views old, never new. */
 const FEED = { 'Content-Type': FEED_CONTENT_TYPE, 'Cache-Control': 'no-cache', 'Access-Control-Allow-Origin': '*' }
 
+async function subscribe(c: AppContext): Promise<Response> {
+  const response = await call(
+    'RevocationList.fetch',
+    () => openList(c.env),
+    (list) => list.fetch(c.req.raw),
+  )
+  if (response.status === 503)
+    throw new ApiError('overloaded', { retryAfter: 5, reason: 'as many sockets as may be', detail: 'Poll instead.' })
+  return response
+}
+
 export const revocations = operation({
-  summary: 'The revocation feed: the denials since a cursor, or all live ones. Binary, see src/protocol/feed.ts.',
+  summary:
+    'The revocation feed: the denials since a cursor, or all live ones. Binary, see src/protocol/feed.ts. A WebSocket upgrade pushes.',
   access: 'open',
   query: { after: 'The cursor of the last answer; none for a snapshot.' },
   answers: { 200: { description: 'The feed, version 1 (application/octet-stream).' } },
-  problems: ['invalid_request', 'unavailable'],
+  problems: ['invalid_request', 'overloaded', 'unavailable'],
   async handle(c) {
     const after = c.req.query('after') ?? null
     if (after !== null && parseCursor(after) === null) throw new ApiError('invalid_request', { detail: '`after` must be a cursor.' })
+    if (c.req.header('Upgrade')?.toLowerCase() === 'websocket') return subscribe(c)
     return c.body(await c.get('objects').list('feed', (stub) => stub.feed(after)), 200, FEED)
   },
 })

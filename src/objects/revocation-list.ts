@@ -10,6 +10,10 @@ import init from '../storage/schema/revocation-list/0001-init.sql'
 const BATCH_DENIALS = 50_000
 /** Expired batches are forgotten this often. Nothing depends on it but space. */
 const SWEEP_MS = 300_000
+/** Anybody may read the feed; so many of them may hold a socket. The rest poll. */
+export const MAX_SOCKETS = 256
+/** A socket that asks for everything again and again is closed: a snapshot can be megabytes. */
+const MAX_SNAPSHOTS = 8
 
 type Log = { epoch: string; epochStart: number; key: Uint8Array }
 
@@ -20,7 +24,6 @@ type Log = { epoch: string; epochStart: number; key: Uint8Array }
 export class RevocationList extends DurableObject<Env> {
   readonly #list
   readonly #log: Log
-  #sequence: number
   #sweepDue = false
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -28,7 +31,6 @@ export class RevocationList extends DurableObject<Env> {
     migrate(ctx.storage, [{ id: '0001-init', sql: init }])
     this.#list = listStore(ctx.storage.sql)
     this.#log = ctx.storage.transactionSync(() => this.#begin())
-    this.#sequence = this.#list.lastSequence()
   }
 
   #begin(): Log {
@@ -45,33 +47,84 @@ export class RevocationList extends DurableObject<Env> {
 
   /** Adds denials; adding one twice does no harm, readers merge. Answers the cursor at which a reader has them. */
   add(denials: readonly Denial[]): string {
-    this.ctx.storage.transactionSync(() => {
+    const sequence = this.ctx.storage.transactionSync(() => {
+      let last = this.#list.lastSequence()
       for (let at = 0; at < denials.length; at += BATCH_DENIALS) {
         const batch = denials.slice(at, at + BATCH_DENIALS)
         const lastEnd = batch.reduce((latest, denial) => Math.max(latest, denial.end), 0)
-        this.#list.append(this.#sequence + 1, lastEnd, encodeSegments(this.#log.key, batch).buffer)
-        this.#sequence += 1
+        const segments = encodeSegments(this.#log.key, batch)
+        last += 1
+        this.#list.append(last, lastEnd, segments.buffer)
+        this.#push(last, segments)
       }
+      return last
     })
     if (!this.#sweepDue) {
       this.#sweepDue = true
       void this.ctx.storage.setAlarm(Date.now() + SWEEP_MS)
     }
-    return formatCursor({ epoch: this.#log.epoch, sequence: this.#sequence })
+    return formatCursor({ epoch: this.#log.epoch, sequence })
+  }
+
+  /** One step of the log to every socket. Nobody waits for them; the output gate holds the messages back until the step is durable. */
+  #push(sequence: number, segments: Uint8Array): void {
+    const sockets = this.ctx.getWebSockets()
+    if (sockets.length === 0) return
+    const message = encodeFeed({ ...this.#log, snapshot: false, asOf: Date.now(), sequence }, [segments])
+    for (const socket of sockets) trySend(socket, message)
+  }
+
+  /** `GET /revocations` with an upgrade: the feed at once, an answer to every cursor sent, and each step as it happens. */
+  override fetch(request: Request): Response {
+    if (this.ctx.getWebSockets().length >= MAX_SOCKETS) return new Response(null, { status: 503, headers: { 'Retry-After': '5' } })
+    const { 0: client, 1: server } = new WebSocketPair()
+    this.ctx.acceptWebSocket(server)
+    this.webSocketMessage(server, new URL(request.url).searchParams.get('after') ?? '')
+    return new Response(null, { status: 101, webSocket: client })
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    const snapshots = Number(socket.deserializeAttachment() ?? 0)
+    const cursor = message === '' ? null : typeof message === 'string' && parseCursor(message) ? message : undefined
+    if (cursor === undefined || snapshots >= MAX_SNAPSHOTS) {
+      socket.close(1008, 'send a cursor')
+      return
+    }
+    const { known, bytes } = this.#answer(cursor)
+    if (!known) socket.serializeAttachment(snapshots + 1)
+    trySend(socket, bytes)
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    socket.close()
   }
 
   /** The changes since a cursor, or all that is live for a reader who has none (of this log). The form is protocol/feed.ts. */
   feed(after: string | null): ArrayBuffer {
+    return this.#answer(after).bytes.buffer
+  }
+
+  #answer(after: string | null): { known: boolean; bytes: Uint8Array<ArrayBuffer> } {
     const asOf = Date.now()
+    // Read from storage, not from memory: an instance that has been replaced without noticing fails here instead of answering old news.
+    const sequence = this.#list.lastSequence()
     const cursor = after === null ? null : parseCursor(after)
-    const known = cursor !== null && cursor.epoch === this.#log.epoch && cursor.sequence <= this.#sequence
-    const segments =
-      known && cursor.sequence === this.#sequence ? [] : this.#list.after(known ? cursor.sequence : 0, Math.floor(asOf / 1000))
-    return encodeFeed({ ...this.#log, snapshot: !known, asOf, sequence: this.#sequence }, segments).buffer
+    const known = cursor !== null && cursor.epoch === this.#log.epoch && cursor.sequence <= sequence
+    const segments = known && cursor.sequence === sequence ? [] : this.#list.after(known ? cursor.sequence : 0, Math.floor(asOf / 1000))
+    return { known, bytes: encodeFeed({ ...this.#log, snapshot: !known, asOf, sequence }, segments) }
   }
 
   override async alarm(): Promise<void> {
     this.#sweepDue = this.#list.sweep(Math.floor(Date.now() / 1000))
     if (this.#sweepDue) await this.ctx.storage.setAlarm(Date.now() + SWEEP_MS)
+  }
+}
+
+/** A socket that is closing takes nothing more; its owner will ask again. */
+function trySend(socket: WebSocket, message: Uint8Array<ArrayBuffer>): void {
+  try {
+    socket.send(message)
+  } catch {
+    socket.close(1011)
   }
 }

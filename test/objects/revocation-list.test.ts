@@ -74,3 +74,73 @@ test('one call writes one row, however many denials it brings', async () => {
   expect(rows).toBe(1)
   expect((await stub.feed(null)).byteLength).toBeLessThan(10_000)
 })
+
+async function subscribe(stub: ReturnType<typeof list>, after?: string) {
+  const response = await stub.fetch(`http://list/revocations${after === undefined ? '' : `?after=${after}`}`, {
+    headers: { upgrade: 'websocket' },
+  })
+  const socket = response.webSocket
+  if (!socket) return { status: response.status, socket: null, messages: [] }
+  const messages: ArrayBuffer[] = []
+  socket.accept()
+  socket.binaryType = 'arraybuffer'
+  socket.addEventListener('message', ({ data }) => {
+    if (data instanceof ArrayBuffer) messages.push(data)
+  })
+  return { status: response.status, socket, messages }
+}
+
+const decoded = (message: ArrayBuffer | undefined) => {
+  const feed = decodeFeed(new Uint8Array(message ?? new ArrayBuffer()))
+  if (!feed.ok) throw new Error(feed.reason)
+  return { ...feed.header, count: feed.count }
+}
+
+test('a socket gets the feed at once, each step as it happens, and an answer to every cursor', async () => {
+  const stub = list()
+  const cursor = await stub.add([denial('a')])
+  const { socket, messages } = await subscribe(stub, cursor)
+  await vi.waitFor(() => expect(messages).toHaveLength(1))
+  expect(decoded(messages[0])).toMatchObject({ snapshot: false, count: 0 })
+  await stub.add([denial('b'), denial('c')])
+  await vi.waitFor(() => expect(messages).toHaveLength(2))
+  expect(decoded(messages[1])).toMatchObject({ snapshot: false, count: 2, sequence: decoded(messages[0]).sequence + 1 })
+  socket?.send(cursor)
+  socket?.send('')
+  await vi.waitFor(() => expect(messages).toHaveLength(4))
+  expect(decoded(messages[2])).toMatchObject({ snapshot: false, count: 2 })
+  expect(decoded(messages[3])).toMatchObject({ snapshot: true, count: 3 })
+  socket?.close()
+})
+
+test('a socket outlives the eviction of the object', async () => {
+  const stub = list()
+  const { socket, messages } = await subscribe(stub)
+  await vi.waitFor(() => expect(messages).toHaveLength(1))
+  await evictDurableObject(stub)
+  await stub.add([denial('a')])
+  await vi.waitFor(() => expect(messages).toHaveLength(2))
+  expect(decoded(messages[1])).toMatchObject({ count: 1 })
+  socket?.close()
+})
+
+test('a socket that sends anything but cursors, or asks for everything again and again, is closed', async () => {
+  for (const text of ['hello', '0123456789abcdef.-1', 'x'.repeat(10_000)]) {
+    const { socket } = await subscribe(list())
+    const closed = new Promise<number>((resolve) => socket?.addEventListener('close', ({ code }) => resolve(code)))
+    socket?.send(text)
+    expect(await closed).toBe(1008)
+  }
+  const { socket } = await subscribe(list())
+  const closed = new Promise<number>((resolve) => socket?.addEventListener('close', ({ code }) => resolve(code)))
+  for (let n = 0; n < 9; n++) socket?.send('')
+  expect(await closed).toBe(1008)
+})
+
+test('256 sockets are held, the next one is told to poll', async () => {
+  const stub = list()
+  const all = []
+  for (let n = 0; n < 256; n++) all.push(await subscribe(stub))
+  expect((await subscribe(stub)).status).toBe(503)
+  for (const { socket } of all) socket?.close()
+})
