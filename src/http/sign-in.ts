@@ -38,7 +38,7 @@ export const signIn = withBody({
   problems: ['invalid_credentials', 'too_many_attempts', 'cross_origin', 'browser_origin', 'invalid_target', 'invalid_scope', 'overloaded'],
   async handle(c, body) {
     refuseForeignOrigin(c)
-    const carry = await carryOf(c, body)
+    const carry = carryOf(c, body)
     const email = requireEmail(body.email)
     const password = normalizePassword(body.password)
     if (password === null)

@@ -25,14 +25,14 @@ export function requireEmail(typed: string): string {
 }
 
 /** How the session will be carried. Tokens are never handed to a page of a browser: whatever runs in it could read them. */
-export async function carryOf(
+export function carryOf(
   c: AppContext,
   body: { use?: 'cookie' | 'tokens' | undefined; audience?: string | undefined; scope?: string | undefined },
-): Promise<Carry> {
+): Carry {
   const { config, ring } = c.get('services')
   if (body.use !== 'tokens') return { use: 'cookie' }
   if (c.req.header('Origin') !== undefined) throw new ApiError('browser_origin')
-  const network = await networkDigest(ring, c.req.header('CF-Connecting-IP'))
+  const network = networkDigest(ring, c.req.header('CF-Connecting-IP'))
   return { use: 'tokens', ...tokenAsk(config, body), secret_id: ring.newest.id, network }
 }
 
@@ -58,7 +58,7 @@ export const signUp = withBody({
   ],
   async handle(c, body) {
     refuseForeignOrigin(c)
-    const carry = await carryOf(c, body)
+    const carry = carryOf(c, body)
     const email = requireEmail(body.email)
     const name = body.name ?? null
     const checked = checkNewPassword(body.password, { email, ...(name === null ? {} : { name }), minLength: DEFAULT_MIN_LENGTH })

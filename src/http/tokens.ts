@@ -38,7 +38,7 @@ export const refresh = withBody({
     const opened = await openRefreshToken(ring, body.refresh_token)
     if (!opened) throw new ApiError('invalid_grant', { reason: 'the refresh token does not open' })
     const { sub, grant_id, generation, secret } = opened
-    const network = await networkDigest(ring, c.req.header('CF-Connecting-IP'))
+    const network = networkDigest(ring, c.req.header('CF-Connecting-IP'))
     const presented = { grant_id, generation, secret, network, client_id: FIRST_PARTY_CLIENT_ID, secret_id: ring.newest.id }
     const refreshed = await c.get('objects').account(sub, 'rotateRefreshToken', (stub) => stub.rotateRefreshToken(presented))
     if (!refreshed.ok) {

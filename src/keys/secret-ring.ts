@@ -8,6 +8,8 @@ export type RingSecret = {
   id: string
   mac: CryptoKey
   wrap: CryptoKey
+  /** 16 bytes: a SipHash key, for digests that are compared and never authenticate anything. */
+  digest: Uint8Array
 }
 
 export type SecretRing = {
@@ -21,12 +23,18 @@ const text = new TextEncoder()
 async function derive(secret: string): Promise<RingSecret> {
   const base = await crypto.subtle.importKey('raw', text.encode(secret), 'HKDF', false, ['deriveBits', 'deriveKey'])
   const hkdf = (info: string) => ({ name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: text.encode(`sallyport/v1/${info}`) })
-  const [id, mac, wrap] = await Promise.all([
+  const [id, mac, wrap, digest] = await Promise.all([
     crypto.subtle.deriveBits(hkdf('id'), base, 32),
     crypto.subtle.deriveKey(hkdf('mac'), base, { name: 'HMAC', hash: 'SHA-256', length: 256 }, false, ['sign', 'verify']),
     crypto.subtle.deriveKey(hkdf('wrap'), base, { name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']),
+    crypto.subtle.deriveBits(hkdf('digest'), base, 128),
   ])
-  return { id: Array.from(new Uint8Array(id), (byte) => byte.toString(16).padStart(2, '0')).join(''), mac, wrap }
+  return {
+    id: Array.from(new Uint8Array(id), (byte) => byte.toString(16).padStart(2, '0')).join(''),
+    mac,
+    wrap,
+    digest: new Uint8Array(digest),
+  }
 }
 
 /** Derives every key of the ring; `secrets` is newest first and not empty (config.ts has checked). */
