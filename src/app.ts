@@ -135,7 +135,6 @@ for (const [path, mounted] of Map.groupBy(URL_MAP, ({ path }) => path)) {
   })
 }
 
-app.notFound(() => {
-  throw new ApiError('not_found')
-})
+// Answered, not thrown: what is thrown here would pass by the middleware that adds the headers.
+app.notFound((c) => answerError(new ApiError('not_found'), c))
 app.onError(answerError)

@@ -54,7 +54,12 @@ export async function readBody<S extends BodySchema>(request: Request, schema: S
   if (contentType !== null && !isJson(contentType)) throw new ApiError('unsupported_media_type')
   const bytes = await readBytes(request)
   if (contentType === null && bytes.length > 0) throw new ApiError('unsupported_media_type')
-  const parsed = v.safeParse(schema, bytes.length === 0 && contentType === null ? {} : parseJson(bytes), { abortPipeEarly: true })
+  const value = bytes.length === 0 && contentType === null ? {} : parseJson(bytes)
+  // Every body of ours is an object; a schema of optional members would let an array pass as one.
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ApiError('invalid_request', { errors: [{ pointer: '', detail: 'must be a JSON object' }] })
+  }
+  const parsed = v.safeParse(schema, value, { abortPipeEarly: true })
   if (parsed.success) return parsed.output
   const errors = parsed.issues.map((issue): FieldError => {
     const path = (issue.path ?? []).map((item) => String(item.key).replaceAll('~', '~0').replaceAll('/', '~1'))
