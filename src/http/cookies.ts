@@ -7,11 +7,17 @@ export const DEVICE_COOKIE = '__Host-device'
 
 const DEVICE_SECONDS = 365 * 86_400
 
+/**
+ * Space and tab only, as RFC 6265bis says. `trim` takes every Unicode space, and a browser does not see the prefix behind one: any sibling
+ * host could set \u2000__Host-session, and it would be read as ours.
+ */
+const unpadded = (text: string) => text.replace(/^[ \t]+|[ \t]+$/g, '')
+
 /** The value of a cookie. Two of one name are ambiguous, and count as broken: the empty string, which opens nothing. Null: none. */
 export function readCookie(c: AppContext, name: string): string | null {
   const values = (c.req.header('Cookie') ?? '').split(';').flatMap((pair) => {
     const at = pair.indexOf('=')
-    return at > 0 && pair.slice(0, at).trim() === name ? pair.slice(at + 1).trim() : []
+    return at > 0 && unpadded(pair.slice(0, at)) === name ? unpadded(pair.slice(at + 1)) : []
   })
   return values.length === 0 ? null : values.length === 1 ? (values[0] ?? null) : ''
 }
