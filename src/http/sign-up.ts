@@ -1,11 +1,12 @@
 import { locateIdentifier, normalizeEmail } from '../accounts/identifier.ts'
-import { encodePhc, hashPassword, newParameters } from '../login/password-hash.ts'
+import { hashNew } from '../login/password-hash.ts'
 import { checkNewPassword, DEFAULT_MIN_LENGTH } from '../login/password-policy.ts'
 import type { Carry } from '../sessions/start.ts'
 import { randomId } from '../tokens/random-id.ts'
 import { startedAnswer } from './answer.ts'
 import { tokenAsk } from './ask.ts'
 import type { AppContext } from './context.ts'
+import { withHashSlot } from './hashing.ts'
 import { log } from './log.ts'
 import { networkDigest } from './network.ts'
 import { withBody } from './operation.ts'
@@ -16,7 +17,8 @@ import { SignUpBody, StartedAnswer } from './schemas.ts'
 /** Characters of a User-Agent that a session remembers. */
 const USER_AGENT_LENGTH = 256
 
-export const userAgentOf = (c: AppContext) => (c.req.header('User-Agent') ?? '').replace(/\p{Cc}/gu, '').slice(0, USER_AGENT_LENGTH)
+export const userAgentOf = (c: AppContext) =>
+  [...(c.req.header('User-Agent') ?? '').replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '')].slice(0, USER_AGENT_LENGTH).join('')
 
 export function requireEmail(typed: string): string {
   const email = normalizeEmail(typed)
@@ -35,8 +37,6 @@ export function carryOf(
   const network = networkDigest(ring, c.req.header('CF-Connecting-IP'))
   return { use: 'tokens', ...tokenAsk(config, body), secret_id: ring.newest.id, network }
 }
-
-export const overloaded = (retryAfter: number) => new ApiError('overloaded', { retryAfter, reason: 'the hash queue is full' })
 
 export const signUp = withBody({
   summary: 'Make an account and sign in. Not idempotent: of many requests for one address exactly one gets 201.',
@@ -69,12 +69,8 @@ export const signUp = withBody({
     const { sub, fresh } = await identifier(shard, 'claim', (stub) => stub.claim(digest, proposed))
     // Not fresh: taken, or cut short between the two objects. Only the account knows; asking it first saves a hash.
     if (!fresh && (await account(sub, 'exists', (stub) => stub.exists()))) throw new ApiError('identifier_taken')
-    const hashed = await c.get('services').hashes.run(async () => {
-      const parameters = newParameters()
-      return encodePhc(parameters, hashPassword(checked.password, parameters))
-    })
-    if (!hashed.ok) throw overloaded(hashed.retryAfter)
-    const made = { sub, email, name, phc: hashed.value, user_agent: userAgentOf(c), carry }
+    const phc = await withHashSlot(c, async () => hashNew(checked.password))
+    const made = { sub, email, name, phc, user_agent: userAgentOf(c), carry }
     const created = await account(sub, 'create', (stub) => stub.create(made), { repeatable: false })
     if (!created.ok) throw new ApiError(created.error)
     log(c, 'info', 'signed_up', { sub, sid: created.started.session.sid })

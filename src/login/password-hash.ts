@@ -42,6 +42,12 @@ export function hashPassword(password: string, parameters: HashParameters): stri
   return encodeBase64url(hash)
 }
 
+/** The PHC string of a password with today's parameters and a fresh salt. Blocks as `hashPassword` does. */
+export function hashNew(password: string): string {
+  const parameters = newParameters()
+  return encodePhc(parameters, hashPassword(password, parameters))
+}
+
 /** Answers whether a password just proven right should be hashed anew: its parameters are not today's. */
 export function needsRehash(parameters: HashParameters): boolean {
   const { alg, m, t, p } = CURRENT_PARAMETERS
