@@ -1,26 +1,30 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { AccountRow } from '../accounts/account.ts'
-import { accountStore } from '../accounts/account-store.ts'
 import * as lifecycle from '../accounts/lifecycle.ts'
 import { passwordChangedNotice } from '../accounts/notices.ts'
 import type { Env } from '../env.ts'
-import { attemptStore } from '../login/attempt-store.ts'
 import { ATTEMPT_MEMORY } from '../login/attempts.ts'
-import { passwordStore } from '../login/password-store.ts'
-import { type BegunSignIn, beginSignIn, beginTry, finishSignIn, PASSWORD_FACTS, type SignedIn, settleTry } from '../login/sign-in.ts'
+import {
+  type BegunSignIn,
+  beginSignIn,
+  beginTry,
+  finishSignIn,
+  PASSWORD_FACTS,
+  type SignedIn,
+  settleTry,
+  type Trier,
+} from '../login/sign-in.ts'
 import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
-import { type OutboxStore, outboxStore } from '../revocation/outbox-store.ts'
 import { endSession, type SignOut, signOut } from '../sessions/end.ts'
-import { familyStore } from '../sessions/family-store.ts'
 import { type ListedSession, listSessions } from '../sessions/list.ts'
-import { type ProvenSession, proveSession, type SessionProof, type UnprovenSession } from '../sessions/prove.ts'
+import { ownsSession, type ProvenSession, proveSession, type SessionProof, type UnprovenSession } from '../sessions/prove.ts'
 import { type Presented, type Refreshed, refresh } from '../sessions/refresh.ts'
 import { factsOf, grantToken, type SessionFacts, sessionEnd, TOUCH_SECONDS, type TokenGrant } from '../sessions/session.ts'
-import { sessionStore } from '../sessions/session-store.ts'
 import { type Carry, type StartedSession, startSession } from '../sessions/start.ts'
-import { migrate } from '../storage/migrate.ts'
+import { isMigrated, migrate } from '../storage/migrate.ts'
 import init from '../storage/schema/account/0001-init.sql'
 import { randomId } from '../tokens/random-id.ts'
+import { openStores } from './account-stores.ts'
 import { deliver, FIRST_RETRY_MS, retryDelay } from './delivery.ts'
 
 export type Person = { sub: string; email: string; name: string | null; roles: string[] }
@@ -28,7 +32,12 @@ export type CurrentSession = { ok: true; person: Person; session: SessionFacts }
 /** `denied` false: the change is durable, the revocation list has not heard of it yet. The alarm tells it; a repeated call may, too. */
 export type Ended = { ok: true; denied: boolean }
 export type NewAccount = { sub: string; email: string; name: string | null; phc: string; user_agent: string; carry: Carry }
-export type Created = { ok: true; started: StartedSession; device: string } | { ok: false; error: 'identifier_taken' }
+export type Created =
+  | { ok: true; started: StartedSession; device: { id: string; issued_at: number } }
+  | { ok: false; error: 'identifier_taken' }
+
+/** How long the repeat of a change of password is recognised as one. */
+const REPEAT_SECONDS = 600
 
 const personOf = ({ sub, email, name, roles }: AccountRow): Person => ({ sub, email, name, roles })
 
@@ -60,7 +69,7 @@ export class Account extends DurableObject<Env> {
       this.#stores.accounts.insert(account)
       this.#stores.passwords.set(sub, phc, now)
       const started = startSession(this.#stores, account, { ...PASSWORD_FACTS, user_agent }, carry, now)
-      return { ok: true, started, device: randomId() }
+      return { ok: true, started, device: { id: randomId(), issued_at: now } }
     })
   }
 
@@ -68,24 +77,24 @@ export class Account extends DurableObject<Env> {
     return this.#stores.accounts.get() !== null
   }
 
-  async beginSignIn(device: string | null): Promise<BegunSignIn> {
-    const begun = this.#change((_, nowMs) => beginSignIn(this.#stores, device, nowMs))
-    // A decoy holds nothing but its counter, and deletes itself when that has expired.
-    if (!this.#stores.accounts.get()) await this.ctx.storage.setAlarm(Date.now() + ATTEMPT_MEMORY * 1000)
+  async beginSignIn(trier: Trier): Promise<BegunSignIn> {
+    const begun = this.#change((_, nowMs) => beginSignIn(this.#stores, trier, nowMs))
+    if (begun.ok) await this.#expireDecoy()
     return begun
   }
 
-  async signIn(tried: { device: string | null; digest: string; user_agent: string; carry: Carry }): Promise<SignedIn> {
+  async signIn(tried: { trier: Trier; digest: string; user_agent: string; carry: Carry }): Promise<SignedIn> {
     const signedIn = this.#change((_, nowMs) => finishSignIn(this.#stores, tried, nowMs))
-    if (signedIn.ok) await this.#deliver()
+    // Nobody waits for what a sign-in leaves in the outbox; the alarm has it.
+    if (signedIn.ok) this.ctx.waitUntil(this.#deliver())
+    else await this.#expireDecoy()
     return signedIn
   }
 
   /** Replaces the hash of a password that was just proven right with one of today's parameters. */
-  rehash(digestBefore: string, phc: string): void {
-    this.#change((now) => {
-      const account = this.#stores.accounts.get()
-      if (account && this.#stores.passwords.get() === digestBefore) this.#stores.passwords.set(account.sub, phc, now)
+  rehash(before: string, phc: string): void {
+    this.#change(() => {
+      if (this.#stores.passwords.get() === before) this.#stores.passwords.rehash(phc)
     })
   }
 
@@ -136,7 +145,8 @@ export class Account extends DurableObject<Env> {
       endSession(this.#stores, sid, now)
       return { ok: true as const }
     })
-    return ended.ok ? this.#ended() : ended
+    if (ended.ok || (proof.sid === sid && this.#owned(proof))) return this.#ended()
+    return ended
   }
 
   async endEverySession(proof: SessionProof): Promise<Ended | UnprovenSession> {
@@ -144,17 +154,30 @@ export class Account extends DurableObject<Env> {
       lifecycle.endEverything(this.#stores, account, null, now)
       return { ok: true as const }
     })
-    return ended.ok ? this.#ended() : ended
+    if (ended.ok || (this.#owned(proof) && this.#stores.sessions.open().length === 0)) return this.#ended()
+    return ended
+  }
+
+  /** Whether a proof names a session that has ended: the repeat of a request that ended it must be told how that came out. */
+  #owned(proof: SessionProof): boolean {
+    const session = this.#stores.sessions.get(proof.sid)
+    if (!session || session.ended_at === null) return false
+    return proof.kind === 'token' || ownsSession(session, proof.secret)
   }
 
   /** Counts a try at the current password and answers how to hash it. Its counter is the session's own: no stranger can fill it. */
-  beginPasswordChange(
-    proof: SessionProof,
-  ): (Extract<BegunSignIn, { ok: true }> & { person: Person }) | Extract<BegunSignIn, { ok: false }> | UnprovenSession {
-    return this.#proven(proof, ({ account, session }, _, nowMs) => {
-      const begun = beginTry(this.#stores, session.sid, nowMs)
-      return begun.ok ? { ...begun, person: personOf(account) } : begun
+  beginPasswordChange(proof: SessionProof): BegunSignIn | UnprovenSession {
+    return this.#proven(proof, ({ session }, _, nowMs) => beginTry(this.#stores, session.sid, nowMs))
+  }
+
+  /** Whether this password was just chosen: the repeat of a change whose reply was lost brings the old one as the current one. */
+  async confirmPassword(proof: SessionProof, digest: string): Promise<(Ended & { changed_at: number }) | { ok: false }> {
+    const chosen = this.#proven(proof, ({ session }, now, nowMs) => {
+      const changed_at = this.#stores.passwords.row()?.changed_at ?? 0
+      const recent = now - changed_at <= REPEAT_SECONDS
+      return recent && settleTry(this.#stores, session.sid, digest, nowMs) ? { ok: true as const, changed_at } : { ok: false as const }
     })
+    return chosen.ok ? { ...(await this.#ended()), changed_at: chosen.changed_at } : { ok: false }
   }
 
   /** The session that changes the password lives on; every other one ends, and every access token is outdated. */
@@ -162,20 +185,20 @@ export class Account extends DurableObject<Env> {
     proof: SessionProof,
     digest: string,
     phc: string,
-  ): Promise<Ended | UnprovenSession | { ok: false; error: 'wrong_password' }> {
+  ): Promise<(Ended & { changed_at: number }) | UnprovenSession | { ok: false; error: 'wrong_password' }> {
     const changed = this.#proven(proof, ({ account, session }, now, nowMs) => {
       if (!settleTry(this.#stores, session.sid, digest, nowMs)) return { ok: false as const, error: 'wrong_password' as const }
       this.#stores.passwords.set(account.sub, phc, now)
       lifecycle.endEverything(this.#stores, account, session.sid, now)
       this.#stores.outbox.add({ target: 'mail', body: passwordChangedNotice(account.email) }, now)
-      return { ok: true as const }
+      return { ok: true as const, changed_at: now }
     })
-    return changed.ok ? this.#ended() : changed
+    return changed.ok ? { ...(await this.#ended()), changed_at: changed.changed_at } : changed
   }
 
   /** For operators. Null: no account here. */
   describe(): (Person & { banned: boolean }) | null {
-    const account = this.#stores.accounts.get()
+    const account = this.#isMade() ? this.#stores.accounts.get() : null
     return account && { ...personOf(account), banned: account.banned_at !== null }
   }
 
@@ -200,11 +223,27 @@ export class Account extends DurableObject<Env> {
       await this.#deliver()
       return
     }
+    if (this.#stores.attempts.sweep(Date.now() - ATTEMPT_MEMORY * 1000) > 0) {
+      await this.ctx.storage.setAlarm(Date.now() + ATTEMPT_MEMORY * 1000)
+      return
+    }
     await this.ctx.storage.deleteAll()
     this.#opened = null
   }
 
+  /** Whether anything was ever stored here; asked where an operator may name an account that does not exist. */
+  #isMade(): boolean {
+    return this.#opened !== null || isMigrated(this.ctx.storage)
+  }
+
+  /** A decoy holds nothing but counters, and empties itself when they have expired. */
+  async #expireDecoy(): Promise<void> {
+    if (this.#stores.accounts.get() || (await this.ctx.storage.getAlarm()) !== null) return
+    await this.ctx.storage.setAlarm(Date.now() + ATTEMPT_MEMORY * 1000)
+  }
+
   async #operate(act: (account: AccountRow, now: number) => void): Promise<Ended | null> {
+    if (!this.#isMade()) return null
     const found = this.#change((now) => {
       const account = this.#stores.accounts.get()
       if (account) act(account, now)
@@ -244,23 +283,5 @@ export class Account extends DurableObject<Env> {
     const { denied, empty } = await deliver(this.env, outbox)
     if (!empty) await this.ctx.storage.setAlarm(Date.now() + retryDelay(outbox.pending(1), Date.now()))
     return denied
-  }
-}
-
-function openStores(sql: SqlStorage, mailer: boolean, onLetter: () => void) {
-  const outbox = outboxStore(sql)
-  const add: OutboxStore['add'] = (letter, now) => {
-    // Without a mailer nobody would ever take a mail out of the outbox.
-    if (letter.target === 'mail' && !mailer) return
-    outbox.add(letter, now)
-    onLetter()
-  }
-  return {
-    accounts: accountStore(sql),
-    passwords: passwordStore(sql),
-    attempts: attemptStore(sql),
-    sessions: sessionStore(sql),
-    families: familyStore(sql),
-    outbox: { ...outbox, add },
   }
 }

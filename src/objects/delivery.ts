@@ -9,6 +9,7 @@ export const openMailbox = (env: Env) => env.MAILBOX.getByName('mailbox')
 /** Milliseconds until the alarm tries again what could not be delivered, by the age of the oldest letter. */
 export const FIRST_RETRY_MS = 2_000
 const LONGEST_RETRY_MS = 300_000
+const DELIVERY_MS = 5_000
 
 export function retryDelay(letters: readonly StoredLetter[], nowMs: number): number {
   const oldest = letters[0]?.created_at ?? nowMs / 1000
@@ -49,11 +50,16 @@ export async function deliver(env: Env, outbox: OutboxStore): Promise<{ denied: 
 }
 
 async function arrived(sent: Promise<unknown>): Promise<boolean> {
+  const done = new AbortController()
   try {
-    await sent
+    // A list that hangs is as good as one that is away: whoever waits is told so, and the alarm goes on.
+    const hung = scheduler.wait(DELIVERY_MS, { signal: done.signal }).then(() => Promise.reject(new Error('no answer in time')))
+    await Promise.race([sent, hung])
     return true
   } catch (cause) {
     console.warn(JSON.stringify({ level: 'warn', event: 'delivery_failed', cause: String(cause) }))
     return false
+  } finally {
+    done.abort()
   }
 }

@@ -1,8 +1,11 @@
 import { ACCESS_TOKEN_LIFETIME, CLOCK_SKEW, JWKS_HARD_AGE } from '../protocol/claims.ts'
 import type { Denial } from '../protocol/denial.ts'
 
-/** When nothing made at or before `now` can be alive any more: the longest lifetime and the clocks' skew from now. */
-export const denialEnd = (now: number): number => now + ACCESS_TOKEN_LIFETIME + CLOCK_SKEW
+/**
+ * When nothing made at or before `now` can be alive any more: the longest lifetime from now, the skew of clocks, and as much again for a
+ * verifier that tolerates it.
+ */
+export const denialEnd = (now: number): number => now + ACCESS_TOKEN_LIFETIME + 2 * CLOCK_SKEW
 
 /** Every access token of one session. */
 export const denySession = (sid: string, now: number): Denial => ({ kind: 'sid', id: sid, end: denialEnd(now) })

@@ -19,12 +19,16 @@ export function outboxStore(sql: SqlStorage) {
     add(letter: Letter, now: number): void {
       sql.exec('INSERT INTO outbox (target, body, created_at) VALUES (?, ?, ?)', letter.target, JSON.stringify(letter.body), now)
     },
+    /** Denials first: a page full of mails must not hide one, for `denied` is read off it. */
     pending(limit = 100): StoredLetter[] {
-      const rows = sql.exec<Row>('SELECT seq, target, body, created_at FROM outbox ORDER BY seq LIMIT ?', limit).toArray()
+      const rows = sql
+        .exec<Row>("SELECT seq, target, body, created_at FROM outbox ORDER BY target <> 'denial', seq LIMIT ?", limit)
+        .toArray()
       return rows.map((row) => ({ ...row, body: JSON.parse(row.body) }) as StoredLetter)
     },
     remove(letters: readonly StoredLetter[]): void {
-      for (const { seq } of letters) sql.exec('DELETE FROM outbox WHERE seq = ?', seq)
+      // SQLite gives a number out again once the table is empty: a late delivery must not remove the letter that has it now.
+      for (const { seq, body } of letters) sql.exec('DELETE FROM outbox WHERE seq = ? AND body = ?', seq, JSON.stringify(body))
     },
   }
 }

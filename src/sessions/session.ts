@@ -47,14 +47,17 @@ export type FamilyRow = Lineage & {
   ended_at: number | null
 }
 
+/** What has been ended stays so: compared with no clock, for an object may move to a machine whose clock is behind. */
+const ENDED = 0
+
 /** Until when a session lives if nothing more happens to it; checked when read, so a late sweep never extends a life. */
 export function sessionEnd(session: SessionRow): number {
-  return Math.min(session.ended_at ?? Number.MAX_SAFE_INTEGER, session.expires_at, session.seen_at + session.idle_seconds)
+  return session.ended_at !== null ? ENDED : Math.min(session.expires_at, session.seen_at + session.idle_seconds)
 }
 
 /** Until when a family lives if it is not rotated again. Replays do not move it. */
 export function familyEnd(family: FamilyRow): number {
-  return Math.min(family.ended_at ?? Number.MAX_SAFE_INTEGER, family.expires_at, family.rotated_at + FAMILY_IDLE_SECONDS)
+  return family.ended_at !== null ? ENDED : Math.min(family.expires_at, family.rotated_at + FAMILY_IDLE_SECONDS)
 }
 
 /** What may be told of a session: never its secret's hash. `expires_at` is when it ends if nothing more happens to it. */

@@ -22,3 +22,8 @@ export function migrate(storage: DurableObjectStorage, migrations: readonly Migr
     })
   }
 }
+
+/** Whether this database was ever migrated. A look, which stores nothing. */
+export function isMigrated(storage: DurableObjectStorage): boolean {
+  return storage.sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'").toArray().length > 0
+}

@@ -2,10 +2,11 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { hashPassword } from '../../src/login/password-hash.ts'
+import type { Trier } from '../../src/login/sign-in.ts'
 import { callHook } from '../../src/objects/call.ts'
 import { decodeFeed } from '../../src/protocol/feed.ts'
 import { COOKIE_IDLE_SECONDS, COOKIE_LIFETIME_SECONDS, TOUCH_SECONDS } from '../../src/sessions/session.ts'
-import { accountOf, cheapPhc, newAccount, PASSWORD, signInAgain, TOKENS } from '../support/account.ts'
+import { accountOf, cheapPhc, known, LAPTOP, newAccount, PASSWORD, STRANGER, signInAgain, TOKENS } from '../support/account.ts'
 
 const COOKIE = { use: 'cookie' } as const
 let now = 0
@@ -33,10 +34,10 @@ async function listed(): Promise<number> {
   return feed.count
 }
 
-async function attempt(sub: string, password: string, device: string | null = null) {
-  const begun = await accountOf(sub).beginSignIn(device)
+async function attempt(sub: string, password: string, trier: Trier = STRANGER) {
+  const begun = await accountOf(sub).beginSignIn(trier)
   if (!begun.ok) return begun
-  return accountOf(sub).signIn({ device, digest: hashPassword(password, begun.parameters), user_agent: '', carry: COOKIE })
+  return accountOf(sub).signIn({ trier, digest: hashPassword(password, begun.parameters), user_agent: '', carry: COOKIE })
 }
 
 describe('an account', () => {
@@ -193,7 +194,7 @@ describe('a revocation', () => {
 describe('guessing', () => {
   test('exactly 10 of 60 parallel wrong tries reach the compare', async () => {
     const { sub } = await newAccount(COOKIE)
-    const tries = await Promise.all(Array.from({ length: 60 }, () => accountOf(sub).beginSignIn(null)))
+    const tries = await Promise.all(Array.from({ length: 60 }, () => accountOf(sub).beginSignIn(STRANGER)))
     expect(tries.filter(({ ok }) => ok)).toHaveLength(10)
   })
 
@@ -201,25 +202,58 @@ describe('guessing', () => {
     const { sub } = await newAccount(COOKIE)
     for (let n = 0; n < 10; n++) await attempt(sub, 'wrong')
     expect(await attempt(sub, PASSWORD)).toMatchObject({ ok: false, error: 'too_many_attempts', retryAfter: 1 })
-    expect(await attempt(sub, PASSWORD, 'laptop')).toMatchObject({ ok: true })
-    for (let n = 0; n < 10; n++) await attempt(sub, 'wrong', 'laptop')
-    expect(await attempt(sub, PASSWORD, 'laptop')).toMatchObject({ error: 'too_many_attempts' })
-    expect(await attempt(sub, PASSWORD, 'phone')).toMatchObject({ ok: true })
+    expect(await attempt(sub, PASSWORD, LAPTOP)).toMatchObject({ ok: true })
+    for (let n = 0; n < 10; n++) await attempt(sub, 'wrong', LAPTOP)
+    expect(await attempt(sub, PASSWORD, LAPTOP)).toMatchObject({ error: 'too_many_attempts' })
+    expect(await attempt(sub, PASSWORD, known('phone'))).toMatchObject({ ok: true })
   })
 
-  test('at an address without an account is counted alike, and leaves nothing behind', async () => {
-    const decoy = 'AAAAAAAAAAAAAAAAAAAAAA'
+  test('at an address without an account is counted alike, each address by itself, and leaves nothing behind', async () => {
+    const decoy = 'decoy-200'
+    const as = (counter: string): Trier => ({ device: null, decoy: counter })
     const answers = []
-    for (let n = 0; n < 11; n++) answers.push(await attempt(decoy, 'wrong'))
+    for (let n = 0; n < 11; n++) answers.push(await attempt(decoy, 'wrong', as('one')))
     expect(answers[9]).toMatchObject({ error: 'invalid_credentials', reason: 'no_account' })
     expect(answers[10]).toMatchObject({ error: 'too_many_attempts', retryAfter: 1 })
+    expect(await attempt(decoy, 'wrong', as('two'))).toMatchObject({ error: 'invalid_credentials' })
     later(2 * 86_400)
     await runDurableObjectAlarm(accountOf(decoy))
     const tables = await runInDurableObject(accountOf(decoy), (_, state) =>
       state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'attempt'").toArray(),
     )
     expect(tables).toEqual([])
-    expect(await attempt(decoy, 'wrong')).toMatchObject({ error: 'invalid_credentials' })
+    expect(await attempt(decoy, 'wrong', as('one'))).toMatchObject({ error: 'invalid_credentials' })
+  })
+
+  test('a device that was known for an earlier password is a stranger', async () => {
+    const { sub, account, started } = await newAccount(COOKIE)
+    const issued_at = Math.floor(now / 1000)
+    const old = (id: string): Trier => ({ device: { id, issued_at }, decoy: null })
+    later(60)
+    const proof = { kind: 'cookie' as const, sid: started.session.sid, secret: started.secret }
+    const begun = await account.beginPasswordChange(proof)
+    if (!begun.ok) throw new Error(begun.error)
+    expect(await account.changePassword(proof, hashPassword(PASSWORD, begun.parameters), cheapPhc('another-password-41'))).toMatchObject({
+      ok: true,
+      changed_at: issued_at + 60,
+    })
+    for (let n = 0; n < 10; n++) await attempt(sub, 'wrong', old(`device-${n}`))
+    expect(await attempt(sub, 'wrong', old('device-99'))).toMatchObject({ error: 'too_many_attempts' })
+  })
+
+  test('an operator who names an account that does not exist makes none', async () => {
+    const nobody = accountOf('AAAAAAAAAAAAAAAAAAAAAA')
+    expect([
+      await nobody.ban(),
+      await nobody.unban(),
+      await nobody.setRoles(['a']),
+      await nobody.endAll(),
+      await nobody.describe(),
+    ]).toEqual([null, null, null, null, null])
+    const tables = await runInDurableObject(nobody, (_, state) =>
+      state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_%' ESCAPE '\\'").toArray(),
+    )
+    expect(tables).toEqual([])
   })
 
   test('the current password of a stolen session is counted by that session', async () => {

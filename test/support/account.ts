@@ -1,9 +1,15 @@
 import { env } from 'cloudflare:workers'
 import { encodePhc, hashPassword, newParameters } from '../../src/login/password-hash.ts'
+import type { Trier } from '../../src/login/sign-in.ts'
 import { FIRST_PARTY_CLIENT_ID } from '../../src/protocol/claims.ts'
 import type { Presented } from '../../src/sessions/refresh.ts'
 import type { Carry, Generation, StartedSession } from '../../src/sessions/start.ts'
 import { randomId } from '../../src/tokens/random-id.ts'
+
+/** A device that signed in a moment ago, and nobody in particular. */
+export const known = (id: string): Trier => ({ device: { id, issued_at: 0xffff_ffff }, decoy: null })
+export const LAPTOP = known('laptop')
+export const STRANGER: Trier = { device: null, decoy: null }
 
 export const PASSWORD = 'violet-otter-41-lantern'
 export const TOKENS = {
@@ -33,11 +39,11 @@ export async function newAccount<C extends Carry>(carry: C, phc = cheapPhc()) {
 }
 
 /** Another session of the same account, by the two steps of a sign-in. */
-export async function signInAgain<C extends Carry>(sub: string, carry: C, device: string | null = 'known-device') {
+export async function signInAgain<C extends Carry>(sub: string, carry: C, trier: Trier = LAPTOP) {
   const account = accountOf(sub)
-  const begun = await account.beginSignIn(device)
+  const begun = await account.beginSignIn(trier)
   if (!begun.ok) throw new Error(begun.error)
-  const signedIn = await account.signIn({ device, digest: hashPassword(PASSWORD, begun.parameters), user_agent: 'test', carry })
+  const signedIn = await account.signIn({ trier, digest: hashPassword(PASSWORD, begun.parameters), user_agent: 'test', carry })
   if (!signedIn.ok) throw new Error(signedIn.error)
   return signedIn.started as unknown as Extract<StartedSession, { use: C['use'] }>
 }
