@@ -19,6 +19,7 @@ import * as tokens from './http/tokens.ts'
 import * as wellKnown from './http/well-known.ts'
 import { SecretRingError } from './keys/signer.ts'
 import { ObjectUnavailable } from './objects/call.ts'
+import { MAX_BEARER_LENGTH } from './protocol/bearer.ts'
 import { TokenError } from './sdk/index.ts'
 
 const on = (method: MountedOperation['method'], path: string, operation: Operation): MountedOperation => ({ method, path, operation })
@@ -96,6 +97,9 @@ function answerError(error: unknown, c: AppContext): Response {
   return problemResponse('internal_error', requestId)
 }
 
+/** `Bearer`, a space, and the longest token that is looked at; what is longer is refused before anything reads it. */
+const MAX_AUTHORIZATION_LENGTH = MAX_BEARER_LENGTH + 'Bearer '.length
+
 export const app = new Hono<AppEnv>()
 
 app.use(async (c, next) => {
@@ -117,6 +121,10 @@ app.use(async (c, next) => {
   if (c.res.status !== 101) secureHeaders(c.res.headers, requestId, opened.services.config)
 })
 app.use('/api/*', cors)
+app.use(async (c, next) => {
+  if ((c.req.header('Authorization')?.length ?? 0) > MAX_AUTHORIZATION_LENGTH) throw new ApiError('headers_too_large')
+  await next()
+})
 app.use('/admin/api/*', async (c, next) => {
   await admin.requireOperator(c)
   await next()

@@ -46,7 +46,7 @@ function read(env: Strings, variable: string): string | undefined {
   return value
 }
 
-function isLoopback(hostname: string): boolean {
+export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
 }
 
@@ -79,6 +79,9 @@ function adminToken(env: Strings): string | undefined {
   const token = read(env, 'ADMIN_TOKEN')
   if (token !== undefined && token.length < MIN_SECRET_LENGTH) {
     throw new Wrong('ADMIN_TOKEN', `must have at least ${MIN_SECRET_LENGTH} characters, or be absent: then there are no operator routes`)
+  }
+  if (token !== undefined && !/^[\w\-.~+/]+=*$/.test(token)) {
+    throw new Wrong('ADMIN_TOKEN', 'must be letters, digits and -._~+/ only, as a bearer token is (RFC 6750, 2.1)')
   }
   return token
 }

@@ -3,11 +3,12 @@ import type { Mail } from '../revocation/outbox-store.ts'
 /** Mails about one's own account (ASVS 6.3.7). Plain text, no link to click: nothing here asks for anything. */
 const sign = '\n\nIf this was not you, change your password and sign out everywhere.\n'
 
-export function newDeviceNotice(to: string, userAgent: string): Mail {
+/** Says when, not from what: a User-Agent is a stranger's text, and a mail of ours is believed. The list of sessions shows it. */
+export function newDeviceNotice(to: string, now: number): Mail {
   return {
     to,
     subject: 'New sign-in to your account',
-    text: `Your account was signed in to from a device that we have not seen before:\n\n  ${userAgent || 'an unnamed program'}${sign}`,
+    text: `Your account was signed in to from a device that we have not seen before, at ${new Date(now * 1000).toISOString()}.${sign}`,
     links: [],
   }
 }

@@ -13,7 +13,7 @@ type Profile = { email: string; name: string | null; roles: string[] }
 /** Signs exactly what the account's transaction granted. */
 export async function accessTokenAnswer(c: AppContext, token: TokenGrant) {
   const { config, signer } = c.get('services')
-  const access_token = await signer.sign({ iss: config.issuer, ...token }, token.iat)
+  const access_token = await signer.sign({ iss: config.issuer, ...token }, token.iat, (work) => c.executionCtx.waitUntil(work))
   return { access_token, token_type: 'Bearer' as const, expires_in: token.exp - token.iat, scope: token.scope }
 }
 
@@ -32,12 +32,12 @@ export async function startedAnswer(
   c: AppContext,
   sub: string,
   started: StartedSession,
-  device: string,
+  device: { id: string; issued_at: number },
   profile: Profile,
   status: 200 | 201,
 ) {
   const { ring } = c.get('services')
-  writeDeviceCookie(c, await sealDeviceCookie(ring, { sub, device }))
+  writeDeviceCookie(c, await sealDeviceCookie(ring, { sub, device: device.id, issued_at: device.issued_at }))
   if (started.use === 'tokens') return c.json(await tokensAnswer(c, started.session.sid, started.token, started.refresh), status)
   writeSessionCookie(c, await sealSessionCookie(ring, { sub, sid: started.session.sid, secret: started.secret }))
   const { email, name, roles } = profile

@@ -63,7 +63,7 @@ export async function readBody<S extends BodySchema>(request: Request, schema: S
   if (parsed.success) return parsed.output
   const errors = parsed.issues.map((issue): FieldError => {
     const path = (issue.path ?? []).map((item) => String(item.key).replaceAll('~', '~0').replaceAll('/', '~1'))
-    return { pointer: path.map((key) => `/${key}`).join(''), detail: issue.message }
+    return { pointer: path.map((key) => `/${key}`).join(''), detail: issue.received === 'undefined' ? 'is required' : issue.message }
   })
   throw new ApiError('invalid_request', { errors })
 }

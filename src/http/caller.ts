@@ -16,7 +16,7 @@ export type Caller = { sub: string; proof: SessionProof }
 const noSession = (reason: string) => new ApiError('no_session', { reason, headers: { 'WWW-Authenticate': 'Bearer' } })
 
 async function cookieCaller(c: AppContext, cookie: string): Promise<Caller> {
-  if (c.req.method !== 'GET') requireOwnOrigin(c)
+  if (c.req.method !== 'GET' && c.req.method !== 'HEAD') requireOwnOrigin(c)
   const opened = await openSessionCookie(c.get('services').ring, cookie)
   if (!opened) throw noSession('the cookie does not open')
   return { sub: opened.sub, proof: { kind: 'cookie', sid: opened.sid, secret: opened.secret } }

@@ -22,14 +22,27 @@ function jsonSchema(schema: BodySchema): object {
 /** What every operation with a body, and every one at all, may answer beside its own problems. */
 const BODY_PROBLEMS: readonly ProblemCode[] = ['invalid_request', 'malformed_json', 'body_too_large', 'unsupported_media_type']
 
-function problemAnswers(codes: readonly ProblemCode[]): Record<string, object> {
-  const byStatus = Map.groupBy(new Set(codes), (code) => PROBLEMS[code][0])
-  const content = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
+/** What a bearer token may be refused with (sdk/token-error.ts); the challenge of RFC 6750 comes with it. */
+const TOKEN_PROBLEMS: readonly [status: number, code: string][] = [
+  [400, 'token_malformed'],
+  [401, 'token_missing'],
+  [401, 'token_invalid'],
+  [401, 'token_expired'],
+  [401, 'token_outdated'],
+  [401, 'token_revoked'],
+  [403, 'insufficient_scope'],
+  [503, 'verifier_unavailable'],
+]
+
+const PROBLEM = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
+
+/** Every refusal that an operation may answer: one answer a status, its description naming the codes. */
+function problemAnswers(codes: readonly ProblemCode[], byToken: boolean): Record<string, object> {
+  const named = [...new Set(codes)].map((code): [number, string] => [PROBLEMS[code][0], `\`${code}\`: ${PROBLEMS[code][1]}`])
+  const ofTokens = byToken ? TOKEN_PROBLEMS.map(([status, code]): [number, string] => [status, `\`${code}\`.`]) : []
+  const byStatus = Map.groupBy([...named, ...ofTokens], ([status]) => status)
   return Object.fromEntries(
-    [...byStatus].map(([status, same]) => [
-      status,
-      { description: same.map((code) => `\`${code}\`: ${PROBLEMS[code][1]}`).join(' '), content },
-    ]),
+    [...byStatus].map(([status, same]) => [status, { description: same.map(([, text]) => text).join(' '), content: PROBLEM }]),
   )
 }
 
@@ -53,7 +66,17 @@ function describe({ method, path, operation }: MountedOperation): object {
     ...(operation.body ? { requestBody: { content: { 'application/json': { schema: jsonSchema(operation.body) } } } } : {}),
     responses: {
       ...Object.fromEntries(answers),
-      ...problemAnswers([...operation.problems, ...(operation.body ? BODY_PROBLEMS : []), ...changesByCookie, 'unavailable']),
+      ...problemAnswers(
+        [
+          ...operation.problems,
+          ...(operation.body ? BODY_PROBLEMS : []),
+          ...(operation.query ? (['invalid_request'] as const) : []),
+          ...changesByCookie,
+          'headers_too_large',
+          'unavailable',
+        ],
+        operation.access === 'session' || operation.access === 'bearer',
+      ),
     },
   }
 }

@@ -1,4 +1,5 @@
 import type { JSX } from 'hono/jsx/jsx-runtime'
+import { isLoopback } from '../config.ts'
 import { HomePage } from '../ui/home-page.tsx'
 import { MailboxPage } from '../ui/mailbox-page.tsx'
 import type { AppContext } from './context.ts'
@@ -15,8 +16,9 @@ function page(c: AppContext, render: (nonce: string) => JSX.Element) {
   return c.html(`<!doctype html>${render(nonce)}`)
 }
 
+/** On this machine's own name only: a page of a stranger whose name is made to point here (DNS rebinding) must not read the mails. */
 function requireDevelopment(c: AppContext): void {
-  if (!c.get('services').config.development) throw new ApiError('not_found')
+  if (!c.get('services').config.development || !isLoopback(new URL(c.req.url).hostname)) throw new ApiError('not_found')
 }
 
 const mails = (c: AppContext) => c.get('objects').mailbox('list', (stub) => stub.list())

@@ -1,12 +1,23 @@
-import { encodePhc, hashPassword, newParameters } from '../login/password-hash.ts'
+import { hashNew, hashPassword } from '../login/password-hash.ts'
 import { checkNewPassword, DEFAULT_MIN_LENGTH, normalizePassword } from '../login/password-policy.ts'
+import { openDeviceCookie, sealDeviceCookie } from '../tokens/device-cookie.ts'
 import { requireDenied } from './answer.ts'
 import { requireCaller, unproven } from './caller.ts'
+import type { AppContext } from './context.ts'
+import { DEVICE_COOKIE, readCookie, writeDeviceCookie } from './cookies.ts'
+import { withHashSlot } from './hashing.ts'
 import { log } from './log.ts'
 import { withBody } from './operation.ts'
 import { ApiError } from './problem.ts'
 import { PasswordBody } from './schemas.ts'
-import { overloaded } from './sign-up.ts'
+
+/** Devices of the old password are strangers from now on; the one that chose the new one is not. */
+async function renewDevice(c: AppContext, sub: string, issued_at: number): Promise<void> {
+  const { ring } = c.get('services')
+  const cookie = readCookie(c, DEVICE_COOKIE)
+  const known = cookie === null ? null : await openDeviceCookie(ring, cookie)
+  if (known?.sub === sub) writeDeviceCookie(c, await sealDeviceCookie(ring, { ...known, issued_at }))
+}
 
 export const changedPassword = withBody({
   summary: 'Change the password. This session lives on, its access tokens are outdated; every other session ends.',
@@ -30,22 +41,23 @@ export const changedPassword = withBody({
   async handle(c, body) {
     const { sub, proof } = await requireCaller(c)
     const { account } = c.get('objects')
-    const current = normalizePassword(body.current_password)
-    const precheck = checkNewPassword(body.new_password, { minLength: DEFAULT_MIN_LENGTH })
-    if (!precheck.ok) throw new ApiError(precheck.code, { detail: precheck.detail })
-    const tried = await c.get('services').hashes.run(async () => {
-      const begun = await account(sub, 'beginPasswordChange', (stub) => stub.beginPasswordChange(proof))
+    // Before the try is counted: a new password that is refused says nothing of the current one.
+    const current = await account(sub, 'session', (stub) => stub.session(proof))
+    if (!current.ok) throw unproven(current)
+    const { email, name } = current.person
+    const checked = checkNewPassword(body.new_password, { email, ...(name === null ? {} : { name }), minLength: DEFAULT_MIN_LENGTH })
+    if (!checked.ok) throw new ApiError(checked.code, { detail: checked.detail })
+    const changed = await withHashSlot(c, async () => {
+      const begun = await account(sub, 'beginPasswordChange', (stub) => stub.beginPasswordChange(proof), { repeatable: false })
       if (!begun.ok) return begun
-      const { email, name } = begun.person
-      const checked = checkNewPassword(body.new_password, { email, ...(name === null ? {} : { name }), minLength: DEFAULT_MIN_LENGTH })
-      if (!checked.ok) return { ok: false as const, error: checked.code, detail: checked.detail }
-      const digest = hashPassword(current ?? '', begun.parameters)
-      const parameters = newParameters()
-      const phc = encodePhc(parameters, hashPassword(checked.password, parameters))
-      return account(sub, 'changePassword', (stub) => stub.changePassword(proof, digest, phc), { repeatable: false })
+      const digest = hashPassword(normalizePassword(body.current_password) ?? '', begun.parameters)
+      const phc = hashNew(checked.password)
+      const made = await account(sub, 'changePassword', (stub) => stub.changePassword(proof, digest, phc), { repeatable: false })
+      if (made.ok || made.error !== 'wrong_password') return made
+      const again = hashPassword(checked.password, begun.parameters)
+      const confirmed = await account(sub, 'confirmPassword', (stub) => stub.confirmPassword(proof, again))
+      return confirmed.ok ? confirmed : made
     })
-    if (!tried.ok) throw overloaded(tried.retryAfter)
-    const changed = tried.value
     if (!changed.ok) {
       switch (changed.error) {
         case 'no_session':
@@ -55,10 +67,11 @@ export const changedPassword = withBody({
         case 'too_many_attempts':
           throw new ApiError('too_many_attempts', { retryAfter: changed.retryAfter })
         default:
-          throw new ApiError(changed.error, 'detail' in changed ? { detail: changed.detail } : {})
+          throw new ApiError(changed.error)
       }
     }
     requireDenied(changed)
+    await renewDevice(c, sub, changed.changed_at)
     log(c, 'info', 'password_changed', { sub })
     return c.body(null, 204)
   },

@@ -29,6 +29,7 @@ export const PROBLEMS = {
   password_contains_identifier: [422, 'The password is made from your address or name.'],
   password_malformed: [422, 'The password is not valid text.'],
   too_many_attempts: [429, 'Too many wrong passwords; wait as long as Retry-After says.'],
+  headers_too_large: [431, 'The Authorization header is longer than any token of ours.'],
   internal_error: [500, 'Something is wrong on our side.'],
   misconfigured: [503, 'This deployment is not configured.'],
   overloaded: [503, 'Too much to do; try again after Retry-After.'],
@@ -82,6 +83,7 @@ const TITLES: Readonly<Record<number, string>> = {
   415: 'Unsupported Media Type',
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 }

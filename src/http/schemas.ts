@@ -30,7 +30,7 @@ const use = v.optional(
 )
 const audience = v.optional(v.pipe(line(2048), v.description('One of AUDIENCES; the issuer unless given.')))
 const scope = v.optional(v.pipe(line(1024), v.description('Scope tokens separated by a space, each one of SCOPES.')))
-const object = <T extends v.ObjectEntries>(entries: T) => v.object(entries, 'must be a JSON object')
+const object = <T extends v.ObjectEntries>(entries: T) => v.object(entries)
 
 export const SignInBody = object({ email, password, use, audience, scope })
 export const SignUpBody = object({

@@ -39,7 +39,7 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
   const verifier = createVerifier({ issuer: config.issuer, audience: config.issuer, binding })
   const signer = new Signer(ring, {
     activeKey: () => keySet('activeKey', (stub) => stub.activeKey()),
-    keyStatus: (kid) => verifier.keyStatus(kid),
+    keyStatus: (kid, waitUntil) => verifier.keyStatus(kid, waitUntil),
   })
   opened = { env, services: { config, ring, signer, binding, verifier, hashes: new HashQueue(HASHES) } }
   return { ok: true, services: opened.services }

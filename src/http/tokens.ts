@@ -39,6 +39,8 @@ export const refresh = withBody({
     if (!opened) throw new ApiError('invalid_grant', { reason: 'the refresh token does not open' })
     const { sub, grant_id, generation, secret } = opened
     const network = networkDigest(ring, c.req.header('CF-Connecting-IP'))
+    // A rotation whose access token cannot be signed would be a lost response of our own making.
+    await c.get('services').signer.prepare(Math.floor(Date.now() / 1000), (work) => c.executionCtx.waitUntil(work))
     const presented = { grant_id, generation, secret, network, client_id: FIRST_PARTY_CLIENT_ID, secret_id: ring.newest.id }
     const refreshed = await c.get('objects').account(sub, 'rotateRefreshToken', (stub) => stub.rotateRefreshToken(presented))
     if (!refreshed.ok) {

@@ -8,10 +8,13 @@ import type { SecretRing } from './secret-ring.ts'
 /** The key that signs now, still wrapped, and when the schedule makes another one take over. */
 export type ActiveKey = WrappedKey & { kid: string; alg: SigningAlgorithm; signs_until: number }
 
+/** Keeps work going that outlives the request that started it. */
+export type WaitUntil = (work: Promise<unknown>) => void
+
 export type SignerSource = {
   activeKey(): Promise<ActiveKey>
   /** What the revocation list says of this key, from a view within its bound; `unknown` while the list cannot be had. */
-  keyStatus(kid: string): Promise<'good' | 'denied' | 'unknown'>
+  keyStatus(kid: string, waitUntil?: WaitUntil): Promise<'good' | 'denied' | 'unknown'>
 }
 
 /** None of the secrets opens the signing key: SALLYPORT_SECRET was replaced instead of extended. */
@@ -42,14 +45,19 @@ export class Signer {
   }
 
   /** The compact JWS of the claims, exactly as given. `now` in integer seconds. */
-  async sign(claims: object, now: number): Promise<string> {
-    const key = await this.#key(now)
+  async sign(claims: object, now: number, waitUntil?: WaitUntil): Promise<string> {
+    const key = await this.#key(now, waitUntil)
     const input = `${key.header}.${segment(claims)}`
     const signature = await crypto.subtle.sign(WEB_CRYPTO[key.alg], key.key, text.encode(input))
     return `${input}.${encodeBase64url(new Uint8Array(signature))}`
   }
 
-  async #key(now: number): Promise<LoadedKey> {
+  /** Makes sure that there is a key to sign with, before something is changed that would be lost without its token. */
+  async prepare(now: number, waitUntil?: WaitUntil): Promise<void> {
+    await this.#key(now, waitUntil)
+  }
+
+  async #key(now: number, waitUntil: WaitUntil | undefined): Promise<LoadedKey> {
     let key = this.#loaded
     if (!key || now >= key.signs_until || now >= key.loaded_at + RELOAD_SECONDS) {
       try {
@@ -59,7 +67,7 @@ export class Signer {
         if (!key || now >= key.signs_until || now >= key.loaded_at + SIGNER_CACHE_SECONDS || cause instanceof SecretRingError) throw cause
       }
     }
-    if ((await this.#source.keyStatus(key.kid)) === 'good') return key
+    if ((await this.#source.keyStatus(key.kid, waitUntil)) === 'good') return key
     // Denied, or the list is out of reach: the key set itself never answers a revoked key.
     return this.#load(now)
   }

@@ -19,6 +19,11 @@ export function attemptStore(sql: SqlStorage) {
         last_ms,
       )
     },
+    /** Forgets counters last touched before a time; answers how many are left. */
+    sweep(beforeMs: number): number {
+      sql.exec('DELETE FROM attempt WHERE last_ms < ?', beforeMs)
+      return sql.exec<{ n: number }>('SELECT count(*) AS n FROM attempt').one().n
+    },
     clear(counter: string): void {
       sql.exec('DELETE FROM attempt WHERE counter = ?', counter)
     },

@@ -2,7 +2,14 @@
 export function passwordStore(sql: SqlStorage) {
   return {
     get(): string | null {
-      return sql.exec<{ phc: string }>('SELECT phc FROM password').toArray()[0]?.phc ?? null
+      return this.row()?.phc ?? null
+    },
+    /** `changed_at`: when the person chose it, integer seconds; a new hash of the same password does not count. */
+    row(): { phc: string; changed_at: number } | null {
+      return sql.exec<{ phc: string; changed_at: number }>('SELECT phc, changed_at FROM password').toArray()[0] ?? null
+    },
+    rehash(phc: string): void {
+      sql.exec('UPDATE password SET phc = ?', phc)
     },
     set(sub: string, phc: string, now: number): void {
       sql.exec(

@@ -13,7 +13,7 @@ import type { SessionStore } from '../sessions/session-store.ts'
 import { type Carry, type SignInFacts, type StartedSession, startSession } from '../sessions/start.ts'
 import { randomId } from '../tokens/random-id.ts'
 import type { AttemptStore } from './attempt-store.ts'
-import { beginAttempt, failAttempt } from './attempts.ts'
+import { ATTEMPT_MEMORY, beginAttempt, failAttempt } from './attempts.ts'
 import { decodePhc, type HashParameters, needsRehash, newParameters } from './password-hash.ts'
 import type { PasswordStore } from './password-store.ts'
 
@@ -32,6 +32,17 @@ export const PASSWORD_FACTS = { acr: 'urn:sallyport:aal1', amr: ['pwd'] }
 /** The counter that strangers share; a known device has its own. */
 const STRANGERS = 'account'
 
+/** Who tries: a device that has signed in to this very account, and when; or, at an address without an account, the counter of its tries. */
+export type Trier = { device: { id: string; issued_at: number } | null; decoy: string | null }
+
+/** A device known for an earlier password is a stranger: whoever knew that password could have made many. */
+function knownDevice({ passwords }: Pick<SignInStores, 'passwords'>, { device }: Trier): string | null {
+  const chosen = passwords.row()
+  return device && chosen && device.issued_at >= chosen.changed_at ? device.id : null
+}
+
+const counterOf = (stores: Pick<SignInStores, 'passwords'>, trier: Trier) => trier.decoy ?? knownDevice(stores, trier) ?? STRANGERS
+
 export type BegunSignIn = { ok: true; parameters: HashParameters } | { ok: false; error: 'too_many_attempts'; retryAfter: number }
 
 /** `rehash`: the stored hash, when it should be replaced with one of today's parameters. */
@@ -39,7 +50,7 @@ export type SignedIn =
   | {
       ok: true
       started: StartedSession
-      device: string
+      device: { id: string; issued_at: number }
       account: { email: string; name: string | null; roles: string[] }
       rehash: string | null
     }
@@ -70,32 +81,34 @@ export function settleTry(
   return right
 }
 
-export const beginSignIn = (stores: SignInStores, device: string | null, nowMs: number): BegunSignIn =>
-  beginTry(stores, device ?? STRANGERS, nowMs)
+export const beginSignIn = (stores: SignInStores, trier: Trier, nowMs: number): BegunSignIn =>
+  beginTry(stores, counterOf(stores, trier), nowMs)
 
 export function finishSignIn(
   stores: SignInStores,
-  tried: { device: string | null; digest: string; user_agent: string; carry: Carry },
+  tried: { trier: Trier; digest: string; user_agent: string; carry: Carry },
   nowMs: number,
 ): SignedIn {
   const now = Math.floor(nowMs / 1000)
   const account = stores.accounts.get()
   const banned = account !== null && account.banned_at !== null
   // A banned account's right password counts as a wrong one: its delays grow alike.
-  const right = settleTry(stores, tried.device ?? STRANGERS, banned ? null : tried.digest, nowMs)
+  const right = settleTry(stores, counterOf(stores, tried.trier), banned ? null : tried.digest, nowMs)
   if (!account) return { ok: false, error: 'invalid_credentials', reason: 'no_account' }
   if (banned) return { ok: false, error: 'invalid_credentials', reason: 'banned' }
   if (!right) return { ok: false, error: 'invalid_credentials', reason: 'wrong_password' }
   const facts: SignInFacts = { ...PASSWORD_FACTS, user_agent: tried.user_agent }
   const started = startSession(stores, account, facts, tried.carry, now)
-  if (!tried.device) stores.outbox.add({ target: 'mail', body: newDeviceNotice(account.email, tried.user_agent) }, now)
+  const device = knownDevice(stores, tried.trier)
+  if (!device) stores.outbox.add({ target: 'mail', body: newDeviceNotice(account.email, now) }, now)
+  stores.attempts.sweep(nowMs - ATTEMPT_MEMORY * 1000)
   const phc = stores.passwords.get()
   const parameters = phc ? decodePhc(phc)?.parameters : undefined
   const { email, name, roles } = account
   return {
     ok: true,
     started,
-    device: tried.device ?? randomId(),
+    device: { id: device ?? randomId(), issued_at: now },
     account: { email, name, roles },
     rehash: parameters && needsRehash(parameters) ? phc : null,
   }

@@ -10,6 +10,8 @@ describe('an e-mail address', () => {
     ['jürgen@example.com', 'jürgen@example.com'],
     ['ju\u0308rgen@example.com', 'jürgen@example.com'],
     ['ann+tag@sub.example.co.uk', 'ann+tag@sub.example.co.uk'],
+    ['a@BÜCHER.de', 'a@xn--bcher-kva.de'],
+    ['a@xn--bcher-kva.de', 'a@xn--bcher-kva.de'],
   ])('%j is one spelling of %j', (typed, email) => {
     expect(normalizeEmail(typed)).toBe(email)
   })
@@ -25,6 +27,17 @@ describe('an e-mail address', () => {
     'ann@exa mple.com',
     'ann@example.com\u0000',
     'ann@\ud800.com',
+    'lo\u200bok@example.com',
+    '\u00adlook@example.com',
+    'look\u202e@example.com',
+    'lo\u2028ok@example.com',
+    'look@example.com\u200b',
+    'look@exam\u00adple.com',
+    '"x, y@evil.com"@example.com',
+    'ann@127.0.0.1',
+    'ann@0x7f.1',
+    'ann@example.com:80',
+    'ann@example.com/path',
     `${'a'.repeat(250)}@example.com`,
     'x'.repeat(5000),
   ])('%j is none', (typed) => {

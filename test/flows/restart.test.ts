@@ -4,6 +4,7 @@ import {
   browser,
   demo,
   fromOwnPage,
+  headerOf,
   hybridToken,
   msUntil,
   operatorOf,
@@ -81,6 +82,26 @@ describe('two edges over one set of objects (contract 15)', () => {
       // The other edge's signer does not go on with a denied key.
       const again = await signInForTokens(there, `${revoke}@example.com`)
       await msUntil(5_000, 200, () => demo(here, 'fresh', again.access_token))
+    }
+    here.close()
+    there.close()
+  })
+
+  test('a key revoked at one is refused live at the other, even right after the other has minted a token', async () => {
+    const [one = '', two = ''] = server.origins
+    const [here, there] = [app(one), browser(two)]
+    await signUp(there, 'minter@example.com')
+    for (let round = 0; round < 3; round++) {
+      const own = { origin: server.vars.ISSUER ?? '' }
+      const stolen = requireStatus(await there.post<{ access_token: string }>('/api/token', {}, own), 200).json.access_token
+      expect((await demo(there, 'live', stolen)).status).toBe(200)
+      const { kid } = headerOf(stolen)
+      requireStatus(await here.post(`/admin/api/keys/${kid}/revoke`, undefined, operatorOf(server)), 204)
+      requireStatus(await there.post('/api/token', {}, own), 200)
+      const started = performance.now()
+      expect([round, (await demo(there, 'live', stolen)).status]).toEqual([round, 401])
+      // Nobody waits for a poll that died with another request.
+      expect(performance.now() - started).toBeLessThan(1_500)
     }
     here.close()
     there.close()

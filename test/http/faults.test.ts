@@ -1,5 +1,5 @@
 import { exports } from 'cloudflare:workers'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { callHook } from '../../src/objects/call.ts'
 import { PASSWORD } from '../support/account.ts'
 
@@ -148,6 +148,30 @@ describe('after a fault', () => {
     delete callHook.before
     expect((await OPERATIONS.ban?.(p))?.status).toBe(204)
     expect((await OPERATIONS['demo live']?.(p))?.status).toBe(401)
+  })
+
+  test('a refresh does not rotate while its access token cannot be signed', async () => {
+    const p = await person()
+    vi.useFakeTimers({ toFake: ['Date'] })
+    vi.setSystemTime(Date.now() + 301_000)
+    callHook.before = (label) => {
+      if (label.startsWith('KeySet.')) throw new Error('injected')
+    }
+    expect((await OPERATIONS.refresh?.(p))?.status).toBe(503)
+    delete callHook.before
+    vi.setSystemTime(Date.now() + 60_000)
+    // Had it rotated, this would be a lost response retried late: zone B.
+    const answered = await OPERATIONS.refresh?.(p)
+    expect(answered?.status).toBe(200)
+    vi.setSystemTime(Date.now() + 60_000)
+    expect((await OPERATIONS.refresh?.(p))?.body.refresh_token).toBe(answered?.body.refresh_token)
+    vi.useRealTimers()
+  })
+
+  test('a sign-in whose replaced session cannot be ended is a sign-in all the same', async () => {
+    const p = await person()
+    inject('Account.signOut', 'before')
+    expect((await send('POST', '/api/sign-in', { email: p.email, password: PASSWORD }, p.own)).status).toBe(200)
   })
 
   test('no live answer is given while its owner cannot be asked', async () => {

@@ -24,14 +24,14 @@ describe('an opaque token', () => {
     expect(await openSessionCookie(ring, await sealSessionCookie(ring, cookie))).toEqual(cookie)
     const token = refresh()
     expect(await openRefreshToken(ring, (await sealRefreshToken(ring, token, ring.newest.id)) ?? '')).toEqual(token)
-    const device = { sub: randomId(), device: randomId() }
+    const device = { sub: randomId(), device: randomId(), issued_at: 1_800_000_000 }
     expect(await openDeviceCookie(ring, await sealDeviceCookie(ring, device))).toEqual(device)
   })
 
   test('is never accepted as another kind', async () => {
     const cookie = await sealSessionCookie(ring, session())
     const token = (await sealRefreshToken(ring, refresh(), ring.newest.id)) ?? ''
-    const device = await sealDeviceCookie(ring, { sub: randomId(), device: randomId() })
+    const device = await sealDeviceCookie(ring, { sub: randomId(), device: randomId(), issued_at: 1_800_000_000 })
     expect([await openRefreshToken(ring, cookie), await openDeviceCookie(ring, cookie)]).toEqual([null, null])
     expect([await openSessionCookie(ring, token), await openDeviceCookie(ring, token)]).toEqual([null, null])
     expect([await openSessionCookie(ring, device), await openRefreshToken(ring, device)]).toEqual([null, null])
