@@ -2,6 +2,7 @@
 // is never replaced: every session and signing key of the installation hangs on it.
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -155,6 +156,13 @@ async function main() {
   if (Number.parseInt(process.versions.node, 10) < 22) return await again(args)
   if (args.includes('--dry-run')) return (await wrangler(['deploy', ...args.filter((arg) => arg !== SHOW)])).code
   const directory = await mkdtemp(path.join(tmpdir(), 'sallyport-deploy-'))
+  // It holds new secrets for a moment: whatever ends this script ends them too.
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+    process.once(signal, () => {
+      rmSync(directory, { recursive: true, force: true })
+      process.exit(1)
+    })
+  }
   try {
     await deployWithSecrets(args, directory)
   } finally {

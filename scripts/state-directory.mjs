@@ -24,7 +24,8 @@ const SECOND_LOOK_MS = 1_500
  * @throws {Refusal} when a living server serves it
  */
 export async function claim(directory, { port, launcher }) {
-  await mkdir(directory, { recursive: true })
+  // Addresses, password hashes and wrapped keys lie in it.
+  await mkdir(directory, { recursive: true, mode: 0o700 })
   const file = path.join(directory, 'start.json')
   const script = await known(process.pid)
   if (!script) throw new Error('this process cannot see itself')

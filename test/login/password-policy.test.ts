@@ -102,6 +102,7 @@ describe('a common password is refused', () => {
   test.each([
     ['a repeated word', 'passwordpassword1'],
     ['one character', 'aaaaaaaaaaaaaaaa'],
+    ['one character that folding takes apart', '\ufdfa'.repeat(15)],
     ['one character of another script', 'ёёёёёёёёёёёёёёёё'],
     ['a short unit', 'abcabcabcabcabc'],
     ['a random unit', 'K7$wPqK7$wPqK7$wPq'],

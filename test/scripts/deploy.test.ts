@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { issuerOf } from '../../scripts/issuer.mjs'
 import { NODE, ROOT } from '../../scripts/toolchain.mjs'
 
@@ -16,6 +16,7 @@ type Account = {
   targets: string[]
   listFails?: boolean
   deployFails?: boolean
+  hangs?: boolean
   calls: Call[]
 }
 
@@ -39,7 +40,8 @@ else if (!args.includes('--dry-run')) {
   fs.appendFileSync(process.env.WRANGLER_OUTPUT_FILE_PATH, JSON.stringify({ type: 'wrangler-session' }) + '\\n' + JSON.stringify({ type: 'deploy', targets: account.targets }) + '\\n')
 }
 fs.writeFileSync(process.env.ACCOUNT, JSON.stringify(account))
-process.exit(code)
+if (account.hangs && args[0] === 'deploy') setTimeout(() => {}, 5000)
+else process.exit(code)
 `
 
 let directory: string
@@ -99,6 +101,20 @@ describe('npm run deploy', () => {
     expect(calls[1]?.args).not.toContain('--keep-vars')
     expect(calls[2]).toEqual({ args: ['deploy', '--var', 'ISSUER:https://sallyport.acme.workers.dev'], secrets: null })
     expect(output).toContain('ISSUER = "https://sallyport.acme.workers.dev"')
+  })
+
+  test('leaves no secret behind when it is interrupted', async () => {
+    await setAccount({ hangs: true })
+    const child = spawn(NODE, [path.join(ROOT, 'scripts/deploy.mjs'), '--config', file('wrangler.toml')], {
+      env: { ...process.env, SALLYPORT_WRANGLER: file('wrangler.cjs'), ACCOUNT: file('account.json'), TMPDIR: directory },
+      stdio: 'ignore',
+    })
+    const left = async () => (await readdir(directory)).filter((name) => name.startsWith('sallyport-deploy-'))
+    await vi.waitFor(async () => expect((await account()).calls.map(({ args }) => args[0])).toEqual(['secret', 'deploy']), 10_000)
+    expect(await left()).toHaveLength(1)
+    child.kill('SIGTERM')
+    await new Promise((resolve) => child.once('exit', resolve))
+    expect(await left()).toEqual([])
   })
 
   test.each([
