@@ -51,6 +51,7 @@ export const rotatedKeys = operation({
   problems: ['invalid_token'],
   async handle(c) {
     const kid = await c.get('objects').keySet('rotate', (stub) => stub.rotate(), { repeatable: false })
+    c.get('services').signer.forget()
     log(c, 'warn', 'key_rotated', { kid })
     return c.json({ kid }, 201)
   },
@@ -65,6 +66,7 @@ export const revokedKey = operation({
     const kid = c.req.param('kid') ?? ''
     const revoked = await c.get('objects').keySet('revoke', (stub) => stub.revoke(kid))
     if (!revoked) throw new ApiError('not_found')
+    c.get('services').signer.forget()
     log(c, 'warn', 'key_revoked', { kid })
     requireDenied(revoked)
     // `live` asks the owner of a token, who knows nothing of keys: it relies on views at most VIEW_MS old. Answer when all have it.

@@ -13,7 +13,7 @@ import { ApiError } from './problem.ts'
 /** Who calls, before their account has been asked: whose account, and the proof to show it. */
 export type Caller = { sub: string; proof: SessionProof }
 
-const noSession = (reason: string) => new ApiError('no_session', { reason, headers: { 'WWW-Authenticate': 'Bearer' } })
+const noSession = (reason: string) => new ApiError('no_session', { reason })
 
 async function cookieCaller(c: AppContext, cookie: string): Promise<Caller> {
   if (c.req.method !== 'GET' && c.req.method !== 'HEAD') requireOwnOrigin(c)

@@ -100,6 +100,8 @@ export function problemResponse(code: ProblemCode, requestId: string, error: Par
     ...(error.errors === undefined ? {} : { errors: error.errors }),
     request_id: requestId,
   }
-  const headers = { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store', ...error.headers }
+  // RFC 9110, 15.5.2: a 401 names a scheme, whatever it refuses.
+  const challenge = status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}
+  const headers = { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store', ...challenge, ...error.headers }
   return new Response(JSON.stringify(body), { status, headers })
 }

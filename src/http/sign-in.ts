@@ -3,15 +3,16 @@ import { hashNew, hashPassword } from '../login/password-hash.ts'
 import { normalizePassword } from '../login/password-policy.ts'
 import type { Trier } from '../login/sign-in.ts'
 import { openDeviceCookie } from '../tokens/device-cookie.ts'
-import { openSessionCookie } from '../tokens/session-cookie.ts'
 import { startedAnswer } from './answer.ts'
+import { besides } from './besides.ts'
 import type { AppContext } from './context.ts'
-import { DEVICE_COOKIE, readCookie, SESSION_COOKIE } from './cookies.ts'
+import { DEVICE_COOKIE, readCookie } from './cookies.ts'
 import { withHashSlot } from './hashing.ts'
 import { log } from './log.ts'
 import { withBody } from './operation.ts'
 import { refuseForeignOrigin } from './origin.ts'
 import { ApiError } from './problem.ts'
+import { endReplacedSession } from './replaced-session.ts'
 import { SignInBody, StartedAnswer } from './schemas.ts'
 import { carryOf, requireEmail, userAgentOf } from './sign-up.ts'
 
@@ -20,24 +21,6 @@ async function deviceOf(c: AppContext, sub: string): Promise<Trier['device']> {
   const cookie = readCookie(c, DEVICE_COOKIE)
   const opened = cookie === null ? null : await openDeviceCookie(c.get('services').ring, cookie)
   return opened?.sub === sub ? { id: opened.device, issued_at: opened.issued_at } : null
-}
-
-/** A browser that signs in again leaves its earlier session behind (ASVS 7.2.4): nobody could end it, its cookie is overwritten. */
-async function endReplacedSession(c: AppContext): Promise<void> {
-  const cookie = readCookie(c, SESSION_COOKIE)
-  const replaced = cookie === null ? null : await openSessionCookie(c.get('services').ring, cookie)
-  if (!replaced) return
-  const { sub, sid, secret } = replaced
-  await c.get('objects').account(sub, 'signOut', (stub) => stub.signOut({ by: 'cookie', sid, secret }))
-}
-
-/** What a sign-in does besides: when it cannot, the person is signed in all the same. */
-async function besides(c: AppContext, event: string, work: () => Promise<unknown>): Promise<void> {
-  try {
-    await work()
-  } catch (cause) {
-    log(c, 'warn', 'left_undone', { what: event, cause: String(cause) })
-  }
 }
 
 export const signIn = withBody({
@@ -77,7 +60,7 @@ export const signIn = withBody({
         const phc = await withHashSlot(c, async () => hashNew(password))
         await account(sub, 'rehash', (stub) => stub.rehash(before, phc))
       })
-    if (carry.use === 'cookie') await besides(c, 'end_replaced_session', () => endReplacedSession(c))
+    if (carry.use === 'cookie') await endReplacedSession(c)
     log(c, 'info', 'signed_in', { sub, sid: signedIn.started.session.sid, use: carry.use, known_device: trier.device !== null })
     return startedAnswer(c, sub, signedIn.started, signedIn.device, signedIn.account, 200)
   },

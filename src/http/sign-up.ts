@@ -12,6 +12,7 @@ import { networkDigest } from './network.ts'
 import { withBody } from './operation.ts'
 import { refuseForeignOrigin } from './origin.ts'
 import { ApiError } from './problem.ts'
+import { endReplacedSession } from './replaced-session.ts'
 import { SignUpBody, StartedAnswer } from './schemas.ts'
 
 /** Characters of a User-Agent that a session remembers. */
@@ -73,6 +74,7 @@ export const signUp = withBody({
     const made = { sub, email, name, phc, user_agent: userAgentOf(c), carry }
     const created = await account(sub, 'create', (stub) => stub.create(made), { repeatable: false })
     if (!created.ok) throw new ApiError(created.error)
+    if (carry.use === 'cookie') await endReplacedSession(c)
     log(c, 'info', 'signed_up', { sub, sid: created.started.session.sid })
     return startedAnswer(c, sub, created.started, created.device, { email, name, roles: [] }, 201)
   },

@@ -57,6 +57,11 @@ export class Signer {
     await this.#key(now, waitUntil)
   }
 
+  /** The key set has changed: the next token asks it again. */
+  forget(): void {
+    this.#loaded = null
+  }
+
   async #key(now: number, waitUntil: WaitUntil | undefined): Promise<LoadedKey> {
     let key = this.#loaded
     if (!key || now >= key.signs_until || now >= key.loaded_at + RELOAD_SECONDS) {

@@ -40,9 +40,11 @@ export function checkNewPassword(password: string, { minLength, ...owner }: NewP
   const length = [...normalized].length
   if (length > MAX_PASSWORD_LENGTH) return tooLong
   if (length < minLength) return refused('password_too_short', `The password has ${length} characters. It needs at least ${minLength}.`)
-  // Before the folding too: it takes some characters apart, and their repetition with them.
+  const refusal = checkGuessable(fold(normalized), minLength, owner)
+  if (refusal) return refusal
+  // Unfolded too: folding takes some characters apart, and their repetition with them.
   if (repeatsShorterThan([...normalized], minLength)) return refused('password_common', 'The password repeats a shorter one.')
-  return checkGuessable(fold(normalized), minLength, owner) ?? { ok: true, password: normalized }
+  return { ok: true, password: normalized }
 }
 
 /**

@@ -40,6 +40,7 @@ describe('signing keys (contract 29)', () => {
     expect(rotated.status).toBe(201)
     expect(published_before).toContain(rotated.json.kid)
     expect((await listed()).find(({ state }) => state === 'active')?.kid).toBe(rotated.json.kid)
+    expect(headerOf(await next()).kid).toBe(rotated.json.kid)
     for (const freshness of ['offline', 'fresh', 'live'] as const) {
       expect((await demo(client, freshness, before)).status).toBe(200)
       expect((await demo(client, freshness, await next())).status).toBe(200)

@@ -1,6 +1,6 @@
 // A real Chromium for tests, with web security and site isolation as people have them: unpacked once from the package that carries it.
 import { existsSync } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { inflate } from '@sparticuz/chromium'
 import { type Browser, chromium } from 'playwright-core'
@@ -10,6 +10,11 @@ import { ROOT } from '../../../scripts/toolchain.mjs'
 const PACKED = path.join(ROOT, 'node_modules/@sparticuz/chromium/bin')
 const UNPACKED = path.join(ROOT, 'node_modules/.cache/chromium')
 
+/** The fonts that come with it, before those of the machine, if it has any. */
+const FONTS = `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
+  <dir>${UNPACKED}/fonts/fonts</dir><dir>/usr/share/fonts</dir><cachedir>${UNPACKED}/fonts-cache</cachedir>
+</fontconfig>`
+
 /** Launches it headless. The package has a build for Linux on x64; elsewhere it is the Chrome that is installed. */
 export async function launchChromium(): Promise<Browser> {
   if (process.platform !== 'linux' || process.arch !== 'x64') return await chromium.launch({ channel: 'chrome' })
@@ -18,7 +23,7 @@ export async function launchChromium(): Promise<Browser> {
     chromium.launch({
       executablePath: path.join(UNPACKED, 'chromium'),
       args: ['--no-sandbox'],
-      env: { ...process.env, FONTCONFIG_PATH: path.join(UNPACKED, 'fonts'), ...env },
+      env: { ...process.env, FONTCONFIG_FILE: path.join(UNPACKED, 'fonts.conf'), ...env },
     })
   try {
     return await launch({})
@@ -35,6 +40,7 @@ async function unpack(): Promise<void> {
   await rm(unfinished, { recursive: true, force: true })
   await mkdir(unfinished, { recursive: true })
   await Promise.all(['chromium.br', 'fonts.tar.br', 'swiftshader.tar.br', 'al2023.tar.br'].map((file) => inflateTo(unfinished, file)))
+  await writeFile(path.join(unfinished, 'fonts.conf'), FONTS)
   await rename(unfinished, UNPACKED)
 }
 

@@ -18,8 +18,8 @@ export type Project = {
   /** Makes packages of this repository resolvable. */
   link(...packages: string[]): Promise<void>
   write(files: Record<string, string>): Promise<void>
-  /** Compiles all that was written, in the strictest way: what the compiler says, empty when nothing. Answers `.js` beside each `.ts`. */
-  compile(options: object): Promise<string>
+  /** What the compiler says of these files in its strictest way; empty when nothing. */
+  compile(options: object, files: string[]): Promise<string>
   /** Runs JavaScript as a module of the project, and answers what it prints. */
   run(script: string): Promise<string>
 }
@@ -52,8 +52,8 @@ export async function installedProject(): Promise<Project> {
         await symlink(path.join(ROOT, 'node_modules', name), target)
       }
     },
-    async compile(options) {
-      await write({ 'tsconfig.json': JSON.stringify({ compilerOptions: { ...STRICT, ...options }, include: ['*.ts'] }) })
+    async compile(options, include) {
+      await write({ 'tsconfig.json': JSON.stringify({ compilerOptions: { ...STRICT, ...options }, include }) })
       return await run(path.join(BIN, 'tsc'), ['-p', directory], { env }).then(
         () => '',
         (error: { stdout: string }) => error.stdout,
@@ -68,6 +68,7 @@ export async function installedProject(): Promise<Project> {
 }
 
 const STRICT = {
+  noEmit: true,
   strict: true,
   noUncheckedIndexedAccess: true,
   exactOptionalPropertyTypes: true,
