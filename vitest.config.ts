@@ -2,7 +2,7 @@ import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
 // Two projects: rooms and objects run inside workerd; flows, proofs and scripts speak HTTP to the production bundle from Node.
-const node = ['test/flows/**', 'test/proof/**', 'test/scripts/**', 'test/house/**']
+const node = ['flows', 'proof', 'scripts', 'house', 'browser', 'docs', 'examples'].map((folder) => `test/${folder}/**`)
 
 export default defineConfig({
   test: {
@@ -25,7 +25,11 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: 'workerd', include: ['test/**/*.test.ts'], exclude: node },
+        test: { name: 'workerd', include: ['test/**/*.test.ts'], exclude: [...node, 'test/sdk/node/**'] },
+      },
+      {
+        // The verifier promises to run unchanged in both: its suite does.
+        test: { name: 'node-sdk', include: ['test/{sdk,protocol}/**/*.test.ts'], exclude: ['test/sdk/worker/**', 'test/sdk/browser/**'] },
       },
       {
         test: {

@@ -1,0 +1,40 @@
+// A service on plain node:http. Keys come from the issuer over HTTP, revocations are pushed over a WebSocket.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createVerifier, TokenError } from 'sallyport/sdk'
+import { websocketFeed } from 'sallyport/websocket'
+
+const { ISSUER = 'http://localhost:8787', AUDIENCE = 'http://localhost:8789', PORT = '8789' } = process.env
+
+const verifier = createVerifier({ issuer: ISSUER, audience: AUDIENCE, feed: websocketFeed() })
+
+async function answer(request: IncomingMessage): Promise<Response> {
+  const { authorization } = request.headers
+  const headers = new Headers(authorization === undefined ? {} : { authorization })
+  const { claims, freshness, viewAgeMs } = await verifier.verify({ url: request.url ?? '/', headers })
+  return Response.json({ sub: claims.sub, roles: claims.roles, freshness, viewAgeMs })
+}
+
+async function send(response: ServerResponse, { status, headers, body }: Response): Promise<void> {
+  response.writeHead(status, Object.fromEntries(headers))
+  for await (const chunk of body ?? []) response.write(chunk)
+  response.end()
+}
+
+const server = createServer(async (request, response) => {
+  try {
+    await send(response, await answer(request))
+  } catch (error) {
+    if (!(error instanceof TokenError)) console.error(error)
+    await send(response, error instanceof TokenError ? error.getResponse() : new Response(null, { status: 500 }))
+  }
+})
+
+server.listen(Number(PORT), 'localhost', () => console.log(`node-api at http://localhost:${PORT}`))
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    verifier.close()
+    server.close()
+    server.closeAllConnections()
+  })
+}
