@@ -1,5 +1,6 @@
 import { locateIdentifier, normalizeEmail } from '../accounts/identifier.ts'
-import type { Account, Ended } from '../objects/account.ts'
+import type { Account } from '../objects/account.ts'
+import type { Ended } from '../objects/account-answers.ts'
 import { decodeBase64url } from '../protocol/base64url.ts'
 import { readBearer } from '../protocol/bearer.ts'
 import { requireDenied } from './answer.ts'

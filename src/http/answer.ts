@@ -1,4 +1,4 @@
-import type { Ended } from '../objects/account.ts'
+import type { Ended } from '../objects/account-answers.ts'
 import type { TokenGrant } from '../sessions/session.ts'
 import type { Generation, StartedSession } from '../sessions/start.ts'
 import { sealDeviceCookie } from '../tokens/device-cookie.ts'

@@ -13,7 +13,7 @@ import type { SessionStore } from '../sessions/session-store.ts'
 import { type Carry, type SignInFacts, type StartedSession, startSession } from '../sessions/start.ts'
 import { randomId } from '../tokens/random-id.ts'
 import type { AttemptStore } from './attempt-store.ts'
-import { ATTEMPT_MEMORY, beginAttempt, failAttempt } from './attempts.ts'
+import { beginAttempt, failAttempt } from './attempts.ts'
 import { decodePhc, type HashParameters, needsRehash, newParameters } from './password-hash.ts'
 import type { PasswordStore } from './password-store.ts'
 
@@ -101,7 +101,6 @@ export function finishSignIn(
   const started = startSession(stores, account, facts, tried.carry, now)
   const device = knownDevice(stores, tried.trier)
   if (!device) stores.outbox.add({ target: 'mail', body: newDeviceNotice(account.email, now) }, now)
-  stores.attempts.sweep(nowMs - ATTEMPT_MEMORY * 1000)
   const phc = stores.passwords.get()
   const parameters = phc ? decodePhc(phc)?.parameters : undefined
   const { email, name, roles } = account

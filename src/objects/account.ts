@@ -19,27 +19,18 @@ import { endSession, type SignOut, signOut } from '../sessions/end.ts'
 import { type ListedSession, listSessions } from '../sessions/list.ts'
 import { ownsSession, type ProvenSession, proveSession, type SessionProof, type UnprovenSession } from '../sessions/prove.ts'
 import { type Presented, type Refreshed, refresh } from '../sessions/refresh.ts'
-import { factsOf, grantToken, type SessionFacts, sessionEnd, TOUCH_SECONDS, type TokenGrant } from '../sessions/session.ts'
-import { type Carry, type StartedSession, startSession } from '../sessions/start.ts'
+import { factsOf, grantToken, sessionEnd, TOUCH_SECONDS, type TokenGrant } from '../sessions/session.ts'
+import { type Carry, startSession } from '../sessions/start.ts'
 import { isMigrated, migrate } from '../storage/migrate.ts'
 import init from '../storage/schema/account/0001-init.sql'
 import { randomId } from '../tokens/random-id.ts'
+import { type Created, type CurrentSession, type Ended, type NewAccount, type Person, personOf } from './account-answers.ts'
 import { openStores } from './account-stores.ts'
 import { deliver, FIRST_RETRY_MS, retryDelay } from './delivery.ts'
 
-export type Person = { sub: string; email: string; name: string | null; roles: string[] }
-export type CurrentSession = { ok: true; person: Person; session: SessionFacts }
-/** `denied` false: the change is durable, the revocation list has not heard of it yet. The alarm tells it; a repeated call may, too. */
-export type Ended = { ok: true; denied: boolean }
-export type NewAccount = { sub: string; email: string; name: string | null; phc: string; user_agent: string; carry: Carry }
-export type Created =
-  | { ok: true; started: StartedSession; device: { id: string; issued_at: number } }
-  | { ok: false; error: 'identifier_taken' }
-
+const SWEEP_SECONDS = 3600
 /** How long the repeat of a change of password is recognised as one. */
 const REPEAT_SECONDS = 600
-
-const personOf = ({ sub, email, name, roles }: AccountRow): Person => ({ sub, email, name, roles })
 
 /**
  * One account, or the decoy of an address that has none. Each method is one intent: the clock is read once, one synchronous transaction
@@ -48,6 +39,7 @@ const personOf = ({ sub, email, name, roles }: AccountRow): Person => ({ sub, em
 export class Account extends DurableObject<Env> {
   #opened: ReturnType<typeof openStores> | null = null
   #wroteLetter = false
+  #sweptAt = 0
 
   // Not in the constructor: an object that is only asked about, and holds nothing, stores nothing.
   get #stores() {
@@ -84,7 +76,10 @@ export class Account extends DurableObject<Env> {
   }
 
   async signIn(tried: { trier: Trier; digest: string; user_agent: string; carry: Carry }): Promise<SignedIn> {
-    const signedIn = this.#change((_, nowMs) => finishSignIn(this.#stores, tried, nowMs))
+    const signedIn = this.#change((now, nowMs) => {
+      this.#sweep(now)
+      return finishSignIn(this.#stores, tried, nowMs)
+    })
     // Nobody waits for what a sign-in leaves in the outbox; the alarm has it.
     if (signedIn.ok) this.ctx.waitUntil(this.#deliver())
     else await this.#expireDecoy()
@@ -234,6 +229,16 @@ export class Account extends DurableObject<Env> {
   /** Whether anything was ever stored here; asked where an operator may name an account that does not exist. */
   #isMade(): boolean {
     return this.#opened !== null || isMigrated(this.ctx.storage)
+  }
+
+  /** Forgets what ended or expired long ago: not at every sign-in, for it reads every session. */
+  #sweep(now: number): void {
+    if (now < this.#sweptAt + SWEEP_SECONDS) return
+    this.#sweptAt = now
+    const { sessions, families, attempts } = this.#stores
+    sessions.sweep(now)
+    families.sweep(now)
+    attempts.sweep((now - ATTEMPT_MEMORY) * 1000)
   }
 
   /** A decoy holds nothing but counters, and empties itself when they have expired. */

@@ -45,8 +45,6 @@ export function startSession(
   carry: Carry,
   now: number,
 ): StartedSession {
-  stores.sessions.sweep(now)
-  stores.families.sweep(now)
   const cookie = carry.use === 'cookie'
   const secret = crypto.getRandomValues(new Uint8Array(16))
   const lifetime = cookie ? COOKIE_LIFETIME_SECONDS : FAMILY_LIFETIME_SECONDS

@@ -282,3 +282,11 @@ describe('old parameters of a hash', () => {
     expect(await attempt(sub, PASSWORD)).toMatchObject({ ok: true, rehash: current })
   })
 })
+
+test('what ended or expired long ago is forgotten at a later sign-in', async () => {
+  const { sub, account, started } = await newAccount(TOKENS)
+  await account.signOut({ by: 'refresh_token', ...started.refresh })
+  later(2 * 86_400)
+  await attempt(sub, PASSWORD)
+  expect([await count(sub, 'SELECT count(*) AS n FROM session'), await count(sub, 'SELECT count(*) AS n FROM family')]).toEqual([1, 0])
+})
