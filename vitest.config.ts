@@ -29,7 +29,12 @@ export default defineConfig({
       },
       {
         // The verifier promises to run unchanged in both: its suite does.
-        test: { name: 'node-sdk', include: ['test/{sdk,protocol}/**/*.test.ts'], exclude: ['test/sdk/worker/**', 'test/sdk/browser/**'] },
+        test: {
+          name: 'node-sdk',
+          include: ['test/{sdk,protocol}/**/*.test.ts'],
+          exclude: ['test/sdk/worker/**', 'test/sdk/browser/**'],
+          testTimeout: 20_000,
+        },
       },
       {
         test: {

@@ -15,48 +15,39 @@ const b64token = /^[A-Za-z0-9\-._~+/]+=*$/
  * a comma, which the grammar refuses.
  */
 export function readBearer(headers: { get(name: string): string | null }, url: string | URL): BearerReading {
-  if (hasQueryToken(typeof url === 'string' ? url : url.href)) return refuse('invalid_request', 'access_token in the query string')
+  if (hasQueryToken(typeof url === 'string' ? url : url.href)) return refuse('invalid_request', 'a token in the query')
   const header = headers.get('authorization')
   if (header === null) return { ok: false, error: 'missing', reason: 'no Authorization header' }
-  if (!/^bearer(?: |$)/i.test(header)) return refuse('invalid_request', 'another authorization scheme')
+  if (!/^bearer(?: |$)/i.test(header)) return refuse('invalid_request', 'another scheme')
   let start = 6
   while (header.charCodeAt(start) === 0x20) start++
   const token = header.slice(start)
-  if (token.length > MAX_BEARER_LENGTH) return refuse('invalid_request', 'the token is too long')
-  if (!b64token.test(token)) return refuse('invalid_request', 'the credentials are not a b64token')
+  if (token.length > MAX_BEARER_LENGTH) return refuse('invalid_request', 'too long')
+  if (!b64token.test(token)) return refuse('invalid_request', 'not a b64token')
   return { ok: true, token }
 }
 
 /** The parameters of a Bearer challenge: RFC 6750 3, `acr_values` and `max_age` (seconds) RFC 9470 3, `resource_metadata` RFC 9728 5.1. */
 export type BearerChallenge = {
-  error?: string
-  error_description?: string
-  scope?: string
-  resource_metadata?: string
-  acr_values?: string
-  max_age?: number
+  error?: string | undefined
+  error_description?: string | undefined
+  scope?: string | undefined
+  resource_metadata?: string | undefined
+  acr_values?: string | undefined
+  max_age?: number | undefined
 }
 
-const parameters = ['error', 'error_description', 'scope', 'resource_metadata', 'acr_values', 'max_age'] as const
-
-/** The value of a `WWW-Authenticate` header: `Bearer`, and the given parameters as quoted strings (RFC 9110 5.6.4). */
+/** The value of a `WWW-Authenticate` header: `Bearer`, and the given parameters, in their order, as quoted strings (RFC 9110 5.6.4). */
 export function bearerChallenge(challenge: BearerChallenge = {}): string {
-  const parts: string[] = []
-  for (const name of parameters) {
-    const value = challenge[name]
-    if (value !== undefined) parts.push(`${name}="${quotable(String(value))}"`)
-  }
-  return parts.length === 0 ? 'Bearer' : `Bearer ${parts.join(', ')}`
+  const parts = Object.entries(challenge).flatMap(([name, value]) => (value === undefined ? [] : [`${name}="${quotable(String(value))}"`]))
+  return `Bearer ${parts.join(', ')}`.trimEnd()
 }
 
 /** Control characters and non-ASCII would split or break the header: each becomes `?`. */
 const quotable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')
 
 function hasQueryToken(href: string): boolean {
-  const start = href.indexOf('?')
-  if (start === -1) return false
-  const end = href.indexOf('#')
-  const query = end === -1 ? href.slice(start + 1) : href.slice(start + 1, Math.max(start + 1, end))
+  const query = /^[^?#]*\?([^#]*)/.exec(href)?.[1] ?? ''
   // A `%` may spell the name differently; most queries have neither and are not parsed.
   return (query.includes('access_token') || query.includes('%')) && new URLSearchParams(query).has('access_token')
 }

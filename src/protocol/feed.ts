@@ -42,7 +42,7 @@ export type FeedCursor = { epoch: string; sequence: number }
 /** The fixed part of an answer. Times are milliseconds since 1970; `key` has 16 bytes. */
 export type FeedHeader = FeedCursor & { snapshot: boolean; epochStart: number; asOf: number; key: Uint8Array }
 
-/** What `decodeFeed` answers: `segments` is the body after the header, checked, for `forEachDenial`; `count` the entries in it. */
+/** What `decodeFeed` answers: `reason` is the part that is malformed; `segments` is the body after the header, checked, for `forEachDenial`; `count` the entries in it. */
 export type FeedDecoding = { ok: true; header: FeedHeader; segments: Uint8Array; count: number } | { ok: false; reason: string }
 
 /** Called for each entry: its kind code, the prefix's words, the bound (0 where the kind has none), and `end` in seconds. */
@@ -109,19 +109,19 @@ export function encodeFeed(header: FeedHeader, segments: readonly Uint8Array[]):
 
 /** Reads an answer strictly. Whatever the bytes, it ends in time proportional to their number, and never throws. */
 export function decodeFeed(bytes: Uint8Array): FeedDecoding {
-  if (bytes.length < HEADER_SIZE) return { ok: false, reason: 'shorter than a header' }
+  if (bytes.length < HEADER_SIZE) return malformed('header')
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_SIZE)
-  if (view.getUint32(0) !== MAGIC) return { ok: false, reason: 'not a revocation feed' }
-  if (view.getUint8(4) !== VERSION) return { ok: false, reason: 'unknown version' }
-  if (view.getUint8(5) > SNAPSHOT) return { ok: false, reason: 'unknown flags' }
-  if (view.getUint16(6) !== 0) return { ok: false, reason: 'reserved bytes in use' }
+  // Magic, version, flags and the reserved bytes.
+  if (view.getUint32(0) !== MAGIC || view.getUint8(4) !== VERSION || view.getUint8(5) > SNAPSHOT || view.getUint16(6) !== 0) {
+    return malformed('header')
+  }
   const epochStart = Number(view.getBigUint64(16))
   const asOf = Number(view.getBigUint64(24))
   const sequence = Number(view.getBigUint64(32))
-  if (![epochStart, asOf, sequence].every(Number.isSafeInteger)) return { ok: false, reason: 'a number in the header is too large' }
+  if (![epochStart, asOf, sequence].every(Number.isSafeInteger)) return malformed('header')
   const segments = bytes.subarray(HEADER_SIZE)
   const count = walk(segments, null)
-  if (count === null) return { ok: false, reason: 'malformed segments' }
+  if (count === null) return malformed('segments')
   const epoch = view.getBigUint64(8).toString(16).padStart(16, '0')
   const header = { snapshot: view.getUint8(5) === SNAPSHOT, epoch, epochStart, asOf, sequence, key: bytes.slice(40, HEADER_SIZE) }
   return { ok: true, header, segments, count }
@@ -142,6 +142,8 @@ export function parseCursor(text: string): FeedCursor | null {
   const sequence = Number(match?.[2])
   return epoch === undefined || !Number.isSafeInteger(sequence) ? null : { epoch, sequence }
 }
+
+const malformed = (reason: 'header' | 'segments'): FeedDecoding => ({ ok: false, reason })
 
 const isEpoch = (text: string): boolean => /^[0-9a-f]{16}$/.test(text)
 

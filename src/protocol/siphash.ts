@@ -16,27 +16,10 @@ const scratch = new Uint8Array(SCRATCH_SIZE)
 
 /** The hash of one byte (`tag`) and the UTF-8 of `text`: writes the high word to `out[at]`, the low word to `out[at + 1]`. */
 export function sipHashText(key: SipHashKey, tag: number, text: string, out: Uint32Array, at = 0): void {
-  if (copyAscii(tag, text)) sipHash(key, scratch, text.length + 1, out, at)
-  else {
-    const utf8 = encoder.encode(text)
-    const message = new Uint8Array(utf8.length + 1)
-    message[0] = tag
-    message.set(utf8, 1)
-    sipHash(key, message, message.length, out, at)
-  }
-}
-
-/** Puts the message into `scratch`; false when it does not fit or is not ASCII. */
-function copyAscii(tag: number, text: string): boolean {
-  const length = text.length
-  if (length >= SCRATCH_SIZE) return false
-  scratch[0] = tag
-  for (let i = 0; i < length; i++) {
-    const unit = text.charCodeAt(i)
-    if (unit > 0x7f) return false
-    scratch[i + 1] = unit
-  }
-  return true
+  // At most three bytes for each UTF-16 unit.
+  const message = text.length * 3 < SCRATCH_SIZE ? scratch : new Uint8Array(text.length * 3 + 1)
+  message[0] = tag
+  sipHash(key, message, encoder.encodeInto(text, message.subarray(1)).written + 1, out, at)
 }
 
 /** The hash of the first `length` bytes: writes the high word to `out[at]`, the low word to `out[at + 1]`. */
@@ -107,10 +90,7 @@ export function sipHash(key: SipHashKey, bytes: Uint8Array, length: number, out:
 
 /** Four bytes, low one first; those past the end are zero. */
 function word(bytes: Uint8Array, from: number, length: number): number {
-  if (from + 4 <= length) {
-    return (bytes[from] ?? 0) | ((bytes[from + 1] ?? 0) << 8) | ((bytes[from + 2] ?? 0) << 16) | ((bytes[from + 3] ?? 0) << 24)
-  }
   let value = 0
-  for (let i = from; i < length; i++) value |= (bytes[i] ?? 0) << ((i - from) << 3)
+  for (let i = from; i < from + 4 && i < length; i++) value |= (bytes[i] ?? 0) << ((i - from) << 3)
   return value
 }

@@ -1,16 +1,21 @@
-// What a verifier needs of its issuer. Cloudflare Workers give it as a service binding to Sallyport's `Verifier` entrypoint.
+// What a verifier needs of its issuer. Cloudflare Workers give it as a service binding to Sallyport's `Verifier` entrypoint; over HTTP
+// there is the first half of it (`http-issuer.ts`).
 
 import type { AccessTokenClaims } from '../protocol/claims.ts'
 
 /** How the issuer answers for one token: `outdated` = only its `ver` is too low (refresh), `revoked` = anything else. */
 export type LiveAnswer = { active: true } | { active: false; error: 'outdated' | 'revoked' }
 
-/** The issuer as a verifier reaches it. Any of the three may throw or never answer: that reads as "unavailable". */
-export type VerifierBinding = {
+/** The keys and the revocation list. Each call may throw or never answer: that reads as "unavailable". */
+export type IssuerSource = {
   /** The JSON Web Key Set (RFC 7517 5). */
   jwks(): Promise<{ keys: readonly object[] }>
   /** The revocation feed since a cursor, or a whole snapshot for null (`protocol/feed.ts` has the format). */
   revocations(after: string | null): Promise<ArrayBuffer | Uint8Array>
+}
+
+/** The issuer as a verifier reaches it by RPC. */
+export type VerifierBinding = IssuerSource & {
   /** Whether the token is active at this moment. `claims` are those verified from `token`. */
   check(token: string, claims: AccessTokenClaims): Promise<LiveAnswer>
 }

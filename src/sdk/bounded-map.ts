@@ -1,39 +1,39 @@
 // A map that forgets: two generations, so that what is asked for stays, and nothing is ever scanned.
 
-/** Holds at most about `limit` values; those not asked for during half a turnover go first. A limit of 0 holds nothing. */
-export class BoundedMap<V> {
-  readonly #half: number
-  #young = new Map<string, V>()
-  #old = new Map<string, V>()
-
-  constructor(limit: number) {
-    this.#half = Math.ceil(limit / 2)
-  }
-
+export type BoundedMap<V> = {
   /** The entries held, of both generations. */
-  get size(): number {
-    return this.#young.size + this.#old.size
-  }
+  readonly size: number
+  get(key: string): V | undefined
+  set(key: string, value: V): void
+  delete(key: string): void
+}
 
-  get(key: string): V | undefined {
-    const young = this.#young.get(key)
-    if (young !== undefined) return young
-    const old = this.#old.get(key)
-    if (old !== undefined) this.set(key, old)
-    return old
+/** Holds at most about `limit` values; those not asked for during half a turnover go first. A limit of 0 holds nothing. */
+export function boundedMap<V>(limit: number): BoundedMap<V> {
+  const half = Math.ceil(limit / 2)
+  let young = new Map<string, V>()
+  let old = new Map<string, V>()
+  const set = (key: string, value: V): void => {
+    if (half === 0) return
+    old.delete(key)
+    young.set(key, value)
+    if (young.size < half) return
+    old = young
+    young = new Map()
   }
-
-  set(key: string, value: V): void {
-    if (this.#half === 0) return
-    this.#old.delete(key)
-    this.#young.set(key, value)
-    if (this.#young.size < this.#half) return
-    this.#old = this.#young
-    this.#young = new Map()
-  }
-
-  delete(key: string): void {
-    this.#young.delete(key)
-    this.#old.delete(key)
+  return {
+    get size() {
+      return young.size + old.size
+    },
+    get(key) {
+      const value = young.get(key) ?? old.get(key)
+      if (value !== undefined && !young.has(key)) set(key, value)
+      return value
+    },
+    set,
+    delete(key) {
+      young.delete(key)
+      old.delete(key)
+    },
   }
 }

@@ -7,79 +7,64 @@ export type ClaimRules = { issuer: string; audiences: readonly string[]; clockTo
 
 export type ClaimsCheck = { ok: true; claims: AccessTokenClaims } | { ok: false; error: 'token_invalid' | 'token_expired'; reason: string }
 
-const MAX_TEXT = 256
-const MAX_SCOPE = 1024
-const MAX_ADDRESS = 2048
 const MAX_LIST = 64
 const MAX_VER = 0xffff_ffff
 
-const optionalTexts = ['sid', 'acr', 'grant_id'] as const
-const optionalLists = ['amr', 'roles'] as const
-
 /**
- * The claims, when they are well formed and hold here at `now` (seconds since 1970). Unknown claims are left out; what is answered is
- * frozen, because a remembered token is given to many requests.
+ * The claims, when they are well formed and hold here at `now` (seconds since 1970); else `reason` names the claim that does not. Unknown
+ * claims are left out; what is answered is frozen, because a remembered token is given to many requests.
  */
 export function checkClaims(payload: Record<string, unknown>, rules: ClaimRules, now: number): ClaimsCheck {
-  const claims = readClaims(payload)
-  if (typeof claims === 'string') return refuse(`malformed claim: ${claims}`)
-  if (claims.iss !== rules.issuer) return refuse('another issuer')
-  if (!rules.audiences.includes(claims.aud)) return refuse('another audience')
+  const claims = Object.fromEntries(shapes.flatMap(([name]) => (payload[name] === undefined ? [] : [[name, payload[name]]])))
+  // Never issued by us; one that says "not yet" must not pass unread.
+  const { nbf } = payload
+  if (!isWellFormed(claims)) return refuse(`malformed ${malformedIn(claims)}`)
+  const { iss, aud, exp, iat, cnf } = claims
+  if (nbf !== undefined && (!isTime(nbf) || nbf > iat)) return refuse('nbf')
+  if (iss !== rules.issuer) return refuse('iss')
+  if (!rules.audiences.includes(aud)) return refuse('aud')
   // Only someone who holds a signing key could make one, and would choose a far `exp`: no denial is kept that long.
-  if (claims.exp - claims.iat < 1 || claims.exp - claims.iat > rules.maxLifetime) return refuse('a lifetime that is never issued')
-  if (claims.iat > now + rules.clockTolerance) return refuse('issued in the future')
-  if (claims.cnf !== undefined) return refuse('a bound token presented as a bearer token')
-  if (claims.exp <= now - rules.clockTolerance) return { ok: false, error: 'token_expired', reason: 'expired' }
+  if (exp - iat < 1 || exp - iat > rules.maxLifetime) return refuse('exp - iat')
+  if (iat > now + rules.clockTolerance) return refuse('iat')
+  // A bound token presented as a bearer token.
+  if (cnf !== undefined) return refuse('cnf')
+  if (exp <= now - rules.clockTolerance) return { ok: false, error: 'token_expired', reason: 'exp' }
+  for (const value of Object.values(claims)) Object.freeze(value)
   return { ok: true, claims: Object.freeze(claims) }
 }
 
-/** The known claims, typed; the name of the first one that is malformed. */
-function readClaims(payload: Record<string, unknown>): AccessTokenClaims | string {
-  const { iss, sub, aud, exp, iat, nbf, jti, client_id, scope, ver, auth_time, cnf } = payload
-  if (!isText(iss, MAX_ADDRESS)) return 'iss'
-  if (!isText(sub)) return 'sub'
-  if (!isText(aud, MAX_ADDRESS)) return 'aud'
-  if (!isTime(exp)) return 'exp'
-  if (!isTime(iat)) return 'iat'
-  // Never issued by us; one that says "not yet" must not pass unread.
-  if (nbf !== undefined && (!isTime(nbf) || nbf > iat)) return 'nbf'
-  if (!isText(jti)) return 'jti'
-  if (!isText(client_id)) return 'client_id'
-  if (scope !== '' && !isText(scope, MAX_SCOPE)) return 'scope'
-  if (!isTime(ver) || ver > MAX_VER) return 'ver'
-  const claims: AccessTokenClaims = { iss, sub, aud, exp, iat, jti, client_id, scope, ver }
-  for (const name of optionalTexts) {
-    const value = payload[name]
-    if (value === undefined) continue
-    if (!isText(value)) return name
-    claims[name] = value
-  }
-  for (const name of optionalLists) {
-    const value = payload[name]
-    if (value === undefined) continue
-    if (!isTextList(value)) return name
-    Object.freeze(value)
-    claims[name] = value
-  }
-  if (auth_time !== undefined) {
-    if (!isTime(auth_time)) return 'auth_time'
-    claims.auth_time = auth_time
-  }
-  if (cnf !== undefined) {
-    if (!hasThumbprint(cnf)) return 'cnf'
-    claims.cnf = { jkt: cnf.jkt }
-  }
-  return claims
-}
-
-const isText = (value: unknown, max = MAX_TEXT): value is string => typeof value === 'string' && value !== '' && value.length <= max
-
+const isText = (value: unknown, max = 256): value is string => typeof value === 'string' && value !== '' && value.length <= max
+const isAddress = (value: unknown): boolean => isText(value, 2048)
+const isScope = (value: unknown): boolean => value === '' || isText(value, 1024)
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+const isVer = (value: unknown): boolean => isTime(value) && value <= MAX_VER
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.length <= MAX_LIST && value.every((item) => isText(item))
+const hasThumbprint = (value: unknown): boolean => typeof value === 'object' && value !== null && 'jkt' in value && isText(value.jkt)
 
-const isTextList = (value: unknown): value is string[] =>
-  Array.isArray(value) && value.length <= MAX_LIST && value.every((item) => isText(item))
+/** Each claim, what it may be, and whether it may be absent. Every name of `AccessTokenClaims` is here. */
+const shapes: readonly (readonly [keyof AccessTokenClaims, (value: unknown) => boolean, 'optional'?])[] = [
+  ['iss', isAddress],
+  ['sub', isText],
+  ['aud', isAddress],
+  ['exp', isTime],
+  ['iat', isTime],
+  ['jti', isText],
+  ['client_id', isText],
+  ['scope', isScope],
+  ['ver', isVer],
+  ['sid', isText, 'optional'],
+  ['acr', isText, 'optional'],
+  ['grant_id', isText, 'optional'],
+  ['amr', isTexts, 'optional'],
+  ['roles', isTexts, 'optional'],
+  ['auth_time', isTime, 'optional'],
+  ['cnf', hasThumbprint, 'optional'],
+]
 
-const hasThumbprint = (value: unknown): value is { jkt: string } =>
-  typeof value === 'object' && value !== null && 'jkt' in value && isText(value.jkt)
+/** The first claim that is absent or of another shape. */
+const malformedIn = (claims: Record<string, unknown>): string | undefined =>
+  shapes.find(([name, fits, optional]) => (claims[name] !== undefined || !optional) && !fits(claims[name]))?.[0]
+
+const isWellFormed = (claims: Record<string, unknown>): claims is AccessTokenClaims => malformedIn(claims) === undefined
 
 const refuse = (reason: string): ClaimsCheck => ({ ok: false, error: 'token_invalid', reason })

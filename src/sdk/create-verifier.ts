@@ -4,15 +4,16 @@ import { readBearer } from '../protocol/bearer.ts'
 import type { AccessTokenClaims } from '../protocol/claims.ts'
 import type { WaitUntil } from './binding.ts'
 import { checkClaims } from './check-claims.ts'
-import { KeyCache } from './key-cache.ts'
+import { type KeyCache, keyCache } from './key-cache.ts'
 import { type KnownToken, knownToken } from './known-token.ts'
-import { LiveCheck } from './live-check.ts'
+import { type LiveCheck, liveCheck } from './live-check.ts'
 import { parseToken } from './parse-token.ts'
-import { TokenError } from './token-error.ts'
-import { TokenMemory } from './token-memory.ts'
-import { type Freshness, isFreshness, readVerifierOptions, type VerifierOptions, type VerifierSettings } from './verifier-options.ts'
+import { findLack } from './requirements.ts'
+import { type ChallengeNeeds, TokenError, type TokenErrorCode } from './token-error.ts'
+import { type TokenMemory, tokenMemory } from './token-memory.ts'
+import { type Freshness, readVerifierOptions, requireFreshness, type VerifierOptions, type VerifierSettings } from './verifier-options.ts'
 import { verifySignature } from './verify-signature.ts'
-import { ViewPoll } from './view-poll.ts'
+import { type ViewPoll, viewPoll } from './view-poll.ts'
 
 /** What a verified token says, and how current that is. */
 export type VerifiedToken = {
@@ -33,12 +34,16 @@ export type VerifyCall = { freshness?: Freshness; waitUntil?: WaitUntil }
 export type BearerRequest = { readonly url: string; readonly headers: { get(name: string): string | null } }
 
 export type Verifier = {
-  /** The verified bearer token of a request. Rejects with `TokenError` only. */
+  /** The verified bearer token of a request. Rejects with `TokenError`, or TypeError where `live` is asked for without a binding. */
   verify(request: BearerRequest, call?: VerifyCall): Promise<VerifiedToken>
   /** The same for a token already in hand. */
   verifyToken(token: string, call?: VerifyCall): Promise<VerifiedToken>
   /** Whether the revocation list denies a signing key; `unknown` while the list cannot be had. For those who sign. */
   keyStatus(kid: string, waitUntil?: WaitUntil): Promise<'good' | 'denied' | 'unknown'>
+  /** Ends a pushed feed; a polled verifier has nothing to end. */
+  close(): void
+  /** As it was given: for challenges that others make. */
+  readonly resourceMetadata: string | undefined
 }
 
 /**
@@ -46,17 +51,13 @@ export type Verifier = {
  * has seen. Throws TypeError naming the option that is wrong.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  const verifier = new TokenVerifier(readVerifierOptions(options))
-  return {
-    verify: (request, call) => verifier.verify(request, call),
-    verifyToken: (token, call) => verifier.verifyToken(token, call),
-    keyStatus: (kid, waitUntil) => verifier.keyStatus(kid, waitUntil),
-  }
+  return new TokenVerifier(readVerifierOptions(options))
 }
 
 const NO_CHOICES: VerifyCall = {}
 
-class TokenVerifier {
+class TokenVerifier implements Verifier {
+  readonly resourceMetadata: string | undefined
   readonly #settings: VerifierSettings
   readonly #nowMs: () => number
   readonly #keys: KeyCache
@@ -65,34 +66,36 @@ class TokenVerifier {
   readonly #live: LiveCheck
 
   constructor(settings: VerifierSettings) {
-    const { binding, nowMs, keyCooldown, freshFor, staleAfter } = settings
+    const { issuer, source, check, feed, nowMs, keyCooldown, freshFor, staleAfter } = settings
+    this.resourceMetadata = settings.resourceMetadata
     this.#settings = settings
     this.#nowMs = nowMs
-    this.#keys = new KeyCache(binding, { nowMs, keyCooldown })
-    this.#memory = new TokenMemory(settings.memory, this.#keys, settings.clockTolerance)
-    this.#poll = new ViewPoll(binding, { nowMs, freshFor, staleAfter })
-    this.#live = new LiveCheck(binding, { nowMs, bound: staleAfter })
+    this.#keys = keyCache(source, { nowMs, keyCooldown })
+    this.#memory = tokenMemory(settings.memory, this.#keys, settings.clockTolerance)
+    this.#poll = viewPoll(source, { nowMs, freshFor, staleAfter })
+    this.#live = liveCheck(check, nowMs, staleAfter)
+    if (feed !== null) this.#poll.pushed = feed(issuer, this.#poll.view, nowMs)
   }
 
   async verify(request: BearerRequest, call: VerifyCall = NO_CHOICES): Promise<VerifiedToken> {
     const reading = readBearer(request.headers, request.url)
     if (reading.ok) return this.verifyToken(reading.token, call)
-    throw new TokenError(reading.error === 'missing' ? 'token_missing' : 'token_malformed', reading.reason)
+    throw this.#refusal(reading.error === 'missing' ? 'token_missing' : 'token_malformed', reading.reason)
   }
 
   async verifyToken(token: string, call: VerifyCall = NO_CHOICES): Promise<VerifiedToken> {
     const freshness = call.freshness ?? this.#settings.freshness
-    if (!isFreshness(freshness)) throw new TypeError('freshness: unknown')
+    if (call.freshness !== undefined) requireFreshness(call.freshness, this.#settings.check !== null)
     const nowMs = this.#nowMs()
     const recalled = this.#memory.recall(token, nowMs)
-    if (recalled === 'expired') throw new TokenError('token_expired', 'expired')
+    if (recalled === 'expired') throw this.#refusal('token_expired', 'expired')
     const known = recalled ?? (await this.#examine(token, nowMs, call.waitUntil))
     if (recalled !== undefined) this.#keys.renew(nowMs, call.waitUntil)
     if (freshness === 'offline') return this.#accept(known, 'offline', null)
     if (freshness === 'live') return this.#askLive(token, known, call.waitUntil)
     // A token just verified may have waited for keys; the view's age is judged by the clock after that.
     const atMs = recalled === undefined ? this.#nowMs() : nowMs
-    if (this.#poll.isCurrent(atMs, call.waitUntil)) return this.#consultView(token, known, atMs)
+    if (this.#poll.isCurrent(atMs, call.waitUntil)) return this.#consultView(token, known, atMs, call.waitUntil)
     return this.#consultOldView(token, known, call.waitUntil)
   }
 
@@ -102,25 +105,29 @@ class TokenVerifier {
     return current ? 'good' : 'unknown'
   }
 
+  close(): void {
+    this.#poll.pushed?.close()
+  }
+
   /** Everything that can be said of a token without the revocation list. */
   async #examine(token: string, nowMs: number, waitUntil: WaitUntil | undefined): Promise<KnownToken> {
     const parsing = parseToken(token, this.#settings.algorithms)
-    if (!parsing.ok) throw new TokenError('token_invalid', parsing.reason)
+    if (!parsing.ok) throw this.#refusal('token_invalid', parsing.reason)
     // Before the signature, because it is cheap: a token of another issuer or time costs no cryptography and fetches no keys.
     const check = checkClaims(parsing.token.payload, this.#settings, Math.floor(nowMs / 1000))
-    if (!check.ok) throw new TokenError(check.error, check.reason)
+    if (!check.ok) throw this.#refusal(check.error, check.reason)
     const answer = await this.#keys.find(parsing.token.kid, waitUntil)
-    if (!answer.ok && answer.error === 'unavailable') throw new TokenError('verifier_unavailable', 'the keys cannot be had')
-    if (!answer.ok) throw new TokenError('token_invalid', 'signed with an unknown key')
-    if (!(await verifySignature(answer.key, parsing.token))) throw new TokenError('token_invalid', 'the signature is not good')
+    if (!answer.ok && answer.error === 'unavailable') throw this.#refusal('verifier_unavailable', `keys: ${this.#keys.failure()}`)
+    if (!answer.ok) throw this.#refusal('token_invalid', 'unknown kid')
+    if (!(await verifySignature(answer.key, parsing.token))) throw this.#refusal('token_invalid', 'signature')
     const known = knownToken(check.claims, answer.key)
     this.#memory.remember(token, known)
     return known
   }
 
   /** The view is within its bound. */
-  #consultView(token: string, known: KnownToken, nowMs: number): VerifiedToken | Promise<VerifiedToken> {
-    if (this.#judge(known, nowMs) === 'unsure') return this.#askLiveWithin(token, known)
+  #consultView(token: string, known: KnownToken, nowMs: number, waitUntil: WaitUntil | undefined): VerifiedToken | Promise<VerifiedToken> {
+    if (this.#judge(known, nowMs) === 'unsure') return this.#askLiveWithin(token, known, waitUntil)
     return this.#accept(known, 'fresh', this.#poll.view.ageMs(nowMs))
   }
 
@@ -128,51 +135,70 @@ class TokenVerifier {
   async #consultOldView(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken> {
     // What an old view denies stays denied, and need not wait.
     this.#judge(known, this.#nowMs())
-    if (await this.#poll.becomesCurrent(waitUntil)) return this.#consultView(token, known, this.#nowMs())
-    return this.#askLiveWithin(token, known)
+    if (await this.#poll.becomesCurrent(waitUntil)) return this.#consultView(token, known, this.#nowMs(), waitUntil)
+    return this.#askLiveWithin(token, known, waitUntil)
   }
 
   /** The owner knows of the session, not of the key: a denied key is on the list, and whoever denied it waits until every view has it. */
   async #askLive(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken> {
     await this.#poll.becomesFresh(waitUntil)
-    this.#judge(known, this.#nowMs())
-    const answer = await this.#ask(token, known)
-    if (answer === null) throw new TokenError('verifier_unavailable', 'the issuer cannot be asked')
+    const nowMs = this.#nowMs()
+    if (this.#poll.view.check(known, Math.floor(nowMs / 1000)) === 'revoked') throw this.#refusal('token_revoked', 'denied')
+    // Outdated or ended as well: the list says the one, the owner knows the other.
+    const answer = await this.#ask(token, known, waitUntil)
+    if (answer === null) throw this.#unavailable()
+    this.#judge(known, nowMs)
     return answer
   }
 
   /** A live answer in place of a view: one that was given within the bound will do, so that an outage is no stampede. */
-  async #askLiveWithin(token: string, known: KnownToken): Promise<VerifiedToken> {
+  async #askLiveWithin(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken> {
     const age = this.#live.rememberedAgeMs(known, this.#nowMs())
     if (age !== null) return this.#accept(known, 'live', age)
-    const answer = await this.#ask(token, known)
+    const answer = await this.#ask(token, known, waitUntil)
     if (answer !== null) return answer
-    if (this.#settings.onUnavailable === 'refuse') throw new TokenError('verifier_unavailable', 'neither feed nor issuer can be asked')
+    if (this.#settings.onUnavailable === 'refuse') throw this.#unavailable()
     const nowMs = this.#nowMs()
     this.#judge(known, nowMs)
     const viewAge = this.#poll.view.ageMs(nowMs)
     return this.#accept(known, 'stale', Number.isFinite(viewAge) ? viewAge : null)
   }
 
-  /** The issuer's answer for one token; null when there is none. */
-  async #ask(token: string, known: KnownToken): Promise<VerifiedToken | null> {
+  /** The issuer's answer for one token; null when there is none. While no list says whether the key is denied, the key set has to. */
+  async #ask(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken | null> {
+    const published = this.#poll.isWithinBound(this.#nowMs()) || this.#keys.stillPublishes(known.key, waitUntil)
     const outcome = await this.#live.ask(token, known)
-    if (outcome.ok) return this.#accept(known, 'live', 0)
-    if (outcome.error === 'unavailable') return null
-    throw denied(outcome.error)
+    if (outcome === 'unavailable') return null
+    if (outcome !== 'active') throw this.#denied(outcome)
+    if (!(await published)) throw this.#denied('revoked')
+    return this.#accept(known, 'live', 0)
   }
 
   /** Throws when the view denies the token. */
   #judge(known: KnownToken, nowMs: number): 'clean' | 'unsure' {
     const verdict = this.#poll.view.check(known, Math.floor(nowMs / 1000))
-    if (verdict === 'revoked' || verdict === 'outdated') throw denied(verdict)
-    return verdict
+    if (verdict === 'clean' || verdict === 'unsure') return verdict
+    throw this.#denied(verdict)
   }
 
+  /** Last, because an outdated token may lack what a refresh would bring. */
   #accept(known: KnownToken, freshness: VerifiedToken['freshness'], viewAgeMs: number | null): VerifiedToken {
-    return { claims: known.claims, freshness, viewAgeMs, cursor: this.#poll.view.cursorText }
+    const { claims } = known
+    const { requires } = this.#settings
+    const lack = requires && findLack(claims, requires, this.#nowMs() / 1000)
+    if (lack) throw this.#refusal(lack.code, lack.reason, lack.needs)
+    return { claims, freshness, viewAgeMs, cursor: this.#poll.view.cursorText }
+  }
+
+  #unavailable(): TokenError {
+    return this.#refusal('verifier_unavailable', `no live answer; feed: ${this.#poll.failure()}`)
+  }
+
+  #denied(error: 'outdated' | 'revoked'): TokenError {
+    return error === 'revoked' ? this.#refusal('token_revoked', 'denied') : this.#refusal('token_outdated', 'its ver is too low')
+  }
+
+  #refusal(code: TokenErrorCode, reason: string, needs?: ChallengeNeeds): TokenError {
+    return new TokenError(code, reason, { ...needs, resource_metadata: this.resourceMetadata })
   }
 }
-
-const denied = (error: 'outdated' | 'revoked'): TokenError =>
-  error === 'revoked' ? new TokenError('token_revoked', 'denied') : new TokenError('token_outdated', 'its ver is too low')

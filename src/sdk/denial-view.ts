@@ -1,7 +1,7 @@
 // What a verifier knows of the revocation list, and how old that knowledge is. Takes feeds in, asks nobody (`view-poll.ts` does).
 
 import { DENIAL_KIND_CODES } from '../protocol/denial.ts'
-import { decodeFeed, type FeedCursor, type FeedHeader, forEachDenial, formatCursor } from '../protocol/feed.ts'
+import { type FeedCursor, type FeedDecoding, type FeedHeader, forEachDenial, formatCursor } from '../protocol/feed.ts'
 import { readSipHashKey, type SipHashKey, sipHashText } from '../protocol/siphash.ts'
 import { DenialTable } from './denial-table.ts'
 import { fingerprint, type KnownToken, PRINT } from './known-token.ts'
@@ -11,10 +11,19 @@ import { NEVER } from './single-flight.ts'
 export type Verdict = 'clean' | 'revoked' | 'outdated' | 'unsure'
 
 /** `lost`: the list is behind what it said before, and must be asked for a snapshot. `malformed`: the answer is of no use. */
-export type Application = { ok: true } | { ok: false; error: 'lost' | 'malformed'; reason: string }
+export type Application = 'applied' | 'lost' | 'malformed'
 
 /** The denials of one epoch. Their prefixes are under that epoch's key. */
 type Chapter = { readonly key: SipHashKey; readonly table: DenialTable; lastEnd: number }
+
+/** Answers in a row whose clocks agree: `offset` of the first, when the last one was asked for, and the last one's asOf. */
+type Run = { count: number; offset: number; startedMs: number; asOf: number }
+
+/** Milliseconds at most between two answers of a run; what a cache kept longer than that cannot look like a run. */
+const RUN_PACE = 2000
+/** Milliseconds by which the offsets of a run may differ, and its asOf must at least advance. */
+const RUN_STEP = 300
+const RUN_LENGTH = 3
 
 /** Former epochs that are kept at most; tokens from before them are asked for live anyway. */
 const MAX_FORMER = 4
@@ -26,7 +35,8 @@ export class DenialView {
   #cursorText: string | null = null
   #revision = 0
   #knownMs = NEVER
-  #leastOffsetMs = Number.POSITIVE_INFINITY
+  #leastOffsetMs = Infinity
+  #run: Run | null = null
   #unsureUntilMs = NEVER
 
   /** How far this view has come; null before the first feed, and while a snapshot is awaited. */
@@ -42,7 +52,7 @@ export class DenialView {
   /** Milliseconds since the moment that the view is known to show; Infinity when it shows none (or the clock was set back). */
   ageMs(nowMs: number): number {
     const age = nowMs - this.#knownMs
-    return age >= 0 && this.#cursor !== null ? age : Number.POSITIVE_INFINITY
+    return age >= 0 && this.#cursor !== null ? age : Infinity
   }
 
   /** Whether anything denies the token; `now` in seconds. `revoked` wins over `outdated`. */
@@ -75,23 +85,23 @@ export class DenialView {
   /**
    * Takes in an answer of the feed.
    * @param startedMs when the request for it started, by the local clock: the answer can be no newer than that
-   * @param after the cursor that was asked with
+   * @param after the cursor that was asked with, or that a pushed step follows
+   * @param isAsked false for a pushed step: it adds denials, and says nothing about age
    */
-  apply(bytes: Uint8Array, startedMs: number, after: FeedCursor | null): Application {
-    const feed = decodeFeed(bytes)
-    if (!feed.ok) return { ok: false, error: 'malformed', reason: feed.reason }
+  apply(feed: FeedDecoding, startedMs: number, after: FeedCursor | null, isAsked = true): Application {
+    if (!feed.ok) return 'malformed'
     const { header } = feed
     const contradiction = this.#contradicts(header, after)
     if (contradiction) this.#close(header.asOf)
     if (!header.snapshot && (contradiction || this.#cursor?.epoch !== header.epoch || after?.epoch !== header.epoch)) {
-      return contradiction
-        ? { ok: false, error: 'lost', reason: 'the list is behind what it said before' }
-        : { ok: false, error: 'malformed', reason: 'changes to what is not known here' }
+      return contradiction ? 'lost' : 'malformed'
     }
     const chapter = this.#open(header)
     this.#merge(chapter, feed.segments, feed.count, Math.floor(startedMs / 1000))
-    this.#advance(header, startedMs)
-    return { ok: true }
+    const sameEpoch = this.#cursor?.epoch === header.epoch
+    this.#advance(header, sameEpoch)
+    if (isAsked) this.#date(header, startedMs, sameEpoch)
+    return 'applied'
   }
 
   /** Within one epoch the sequence never falls and the key never changes; else data was lost without a new epoch to say so. */
@@ -134,16 +144,37 @@ export class DenialView {
     if (added) this.#revision++
   }
 
-  #advance(header: FeedHeader, startedMs: number): void {
-    const sameEpoch = this.#cursor?.epoch === header.epoch
-    this.#cursor = { epoch: header.epoch, sequence: Math.max(header.sequence, sameEpoch ? (this.#cursor?.sequence ?? 0) : 0) }
+  #advance({ epoch, sequence }: FeedHeader, sameEpoch: boolean): void {
+    this.#cursor = { epoch, sequence: Math.max(sequence, sameEpoch ? (this.#cursor?.sequence ?? 0) : 0) }
     this.#cursorText = formatCursor(this.#cursor)
+  }
+
+  /** Works out which moment the view now shows, by the local clock. */
+  #date({ asOf }: FeedHeader, startedMs: number, sameEpoch: boolean): void {
     // The clocks need not agree: the least offset seen is taken for an answer without delay, and what exceeds it was spent in a cache.
-    const offset = startedMs - header.asOf
-    this.#leastOffsetMs = Math.min(this.#leastOffsetMs, offset)
+    const offset = startedMs - asOf
+    if (offset < this.#leastOffsetMs || this.#isSetClock(offset, startedMs, asOf)) this.#leastOffsetMs = offset
     const knownMs = startedMs - (offset - this.#leastOffsetMs)
     // What was known stays known; a moment in the future only says that the clock was set back.
     this.#knownMs = sameEpoch && this.#knownMs <= startedMs ? Math.max(this.#knownMs, knownMs) : knownMs
+  }
+
+  /**
+   * Whether a larger offset comes from a clock that was set and not from answers that are old: several in quick succession agree on it
+   * while asOf goes on. A cached answer's asOf stands still, and one renewed behind our back is no older than the time between two asks.
+   */
+  #isSetClock(offset: number, startedMs: number, asOf: number): boolean {
+    if (offset - this.#leastOffsetMs <= RUN_PACE) {
+      this.#run = null
+      return false
+    }
+    const run = this.#run
+    const goesOn = run !== null && startedMs - run.startedMs <= RUN_PACE && Math.abs(offset - run.offset) <= RUN_STEP
+    if (goesOn && asOf - run.asOf < RUN_STEP) return false
+    this.#run = goesOn ? { ...run, count: run.count + 1, startedMs, asOf } : { count: 1, offset, startedMs, asOf }
+    if (this.#run.count < RUN_LENGTH) return false
+    this.#run = null
+    return true
   }
 }
 

@@ -1,13 +1,15 @@
 // `sallyport/hono`: `authenticate` loads who is calling; `requireScope`, `requireRole` and `requireRecentSignIn` decide what they may do.
 
 import type { Context, Env, MiddlewareHandler } from 'hono'
-import { includesScope } from '../protocol/scope.ts'
 import type { VerifiedToken, Verifier } from './create-verifier.ts'
+import { findLack, type Requirements } from './requirements.ts'
 import { TokenError } from './token-error.ts'
 import type { Freshness } from './verifier-options.ts'
 
-/** What `authenticate` puts into the context: `c.get('auth')`. */
-export type AuthVariables = { auth: VerifiedToken }
+/** What `authenticate` puts into the context: `c.get('auth')` (or `c.var.auth`), and the verifier's `resourceMetadata` for challenges. */
+export type AuthVariables = { auth: VerifiedToken; resourceMetadata?: string }
+
+export { type ProtectedResource, protectedResourceMetadata } from './protected-resource.ts'
 
 type AuthEnv = { Variables: AuthVariables }
 
@@ -22,11 +24,13 @@ export function authenticate<E extends Env & AuthEnv = AuthEnv>(
   options: { verifier: Verifier; freshness?: Freshness } & RefusalOptions,
 ): MiddlewareHandler<E> {
   const { verifier, freshness, onError } = options
+  const { resourceMetadata } = verifier
   return async function authenticate(c, next) {
     // Asked for only when there is background work: the context's getter throws where there is no execution context.
     const waitUntil = (work: Promise<unknown>): void => keepAlive(c, work)
     try {
       c.set('auth', await verifier.verify(c.req.raw, freshness === undefined ? { waitUntil } : { freshness, waitUntil }))
+      if (resourceMetadata !== undefined) c.set('resourceMetadata', resourceMetadata)
     } catch (error) {
       return answer(error, c, onError)
     }
@@ -36,34 +40,43 @@ export function authenticate<E extends Env & AuthEnv = AuthEnv>(
 
 /** Lets through tokens that hold every one of the scopes, given as a scope string or a list. */
 export function requireScope(scope: string | readonly string[], options: RefusalOptions = {}): MiddlewareHandler<AuthEnv> {
-  const needed = typeof scope === 'string' ? scope : scope.join(' ')
   return async function requireScope(c, next) {
-    if (includesScope(signedIn(c).claims.scope, needed)) return next()
-    return answer(new TokenError('insufficient_scope', `needs ${needed}`, { scope: needed }), c, options.onError)
+    return (await refusal({ scope }, c, options)) ?? next()
   }
 }
 
 /** Lets through accounts with the role, or with any one of a list. */
-export function requireRole(role: string | readonly string[], options: RefusalOptions = {}): MiddlewareHandler<AuthEnv> {
-  const accepted = typeof role === 'string' ? [role] : role
+export function requireRole(roles: string | readonly string[], options: RefusalOptions = {}): MiddlewareHandler<AuthEnv> {
   return async function requireRole(c, next) {
-    const held = signedIn(c).claims.roles ?? []
-    if (accepted.some((name) => held.includes(name))) return next()
-    return answer(new TokenError('insufficient_role', `needs ${accepted.join(' or ')}`), c, options.onError)
+    return (await refusal({ roles }, c, options)) ?? next()
   }
 }
 
 /**
- * Lets through people who signed in at most `maxAge` seconds ago (RFC 9470). A token without `auth_time` is no proof of any sign-in.
- * `nowMs` is the clock, for tests.
+ * Lets through people who signed in at most `max_age` seconds ago, and by one of `acr_values` if given (RFC 9470). A token without
+ * `auth_time` is no proof of any sign-in. `nowMs` is the clock, for tests.
  */
-export function requireRecentSignIn(maxAge: number, options: RefusalOptions & { nowMs?: () => number } = {}): MiddlewareHandler<AuthEnv> {
-  const nowMs = options.nowMs ?? (() => Date.now())
+export function requireRecentSignIn(
+  max_age: number,
+  options: RefusalOptions & { acr_values?: string | readonly string[]; nowMs?: () => number } = {},
+): MiddlewareHandler<AuthEnv> {
+  const { acr_values, nowMs } = options
+  const requires = acr_values === undefined ? { max_age } : { max_age, acr_values }
   return async function requireRecentSignIn(c, next) {
-    const since = signedIn(c).claims.auth_time
-    if (since !== undefined && nowMs() / 1000 - since <= maxAge) return next()
-    return answer(new TokenError('reauthentication_required', 'the sign-in is too old', { max_age: maxAge }), c, options.onError)
+    return (await refusal(requires, c, options, nowMs?.())) ?? next()
   }
+}
+
+async function refusal(
+  requires: Requirements,
+  c: Context<AuthEnv>,
+  { onError }: RefusalOptions,
+  nowMs: number = Date.now(),
+): Promise<Response | null> {
+  const lack = findLack(signedIn(c).claims, requires, nowMs / 1000)
+  if (lack === null) return null
+  const needs = { ...lack.needs, resource_metadata: c.get('resourceMetadata') }
+  return answer(new TokenError(lack.code, lack.reason, needs), c, onError)
 }
 
 function signedIn(c: Context<AuthEnv>): VerifiedToken {

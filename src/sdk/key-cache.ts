@@ -1,12 +1,15 @@
 // The issuer's public keys by `kid`: values only, never a promise that one request makes another wait on without a limit.
 
 import { JWKS_HARD_AGE } from '../protocol/claims.ts'
-import type { VerifierBinding, WaitUntil } from './binding.ts'
-import { NEVER, SingleFlight } from './single-flight.ts'
+import type { IssuerSource, WaitUntil } from './binding.ts'
+import { NEVER, singleFlight } from './single-flight.ts'
 import { importVerificationKey, type VerificationKey } from './verify-signature.ts'
 
 /** Milliseconds after which the keys are fetched again in the background. */
 export const KEY_REFRESH_AGE = 300_000
+
+/** Milliseconds: how old the keys may be that stand in for the list, when it cannot say whether a key is denied. */
+const CONFIRMED_AGE = 5000
 
 const HARD_AGE = JWKS_HARD_AGE * 1000
 const MAX_KEYS = 64
@@ -16,73 +19,78 @@ export type KeyAnswer = { ok: true; key: VerificationKey } | { ok: false; error:
 
 export type KeyCacheOptions = { nowMs: () => number; keyCooldown: number; flightTimeout?: number }
 
-/** The keys of one issuer. Times are milliseconds. */
-export class KeyCache {
-  readonly #binding: VerifierBinding
-  readonly #nowMs: () => number
-  readonly #cooldown: number
-  readonly #flight: SingleFlight
-  #keys: ReadonlyMap<string, VerificationKey> = new Map()
-  #fetchedMs = NEVER
-  #turn = 0
-
-  constructor(binding: VerifierBinding, options: KeyCacheOptions) {
-    this.#binding = binding
-    this.#nowMs = options.nowMs
-    this.#cooldown = options.keyCooldown
-    this.#flight = new SingleFlight(options.nowMs, options.flightTimeout)
-  }
-
+export type KeyCache = {
+  /** Why the keys cannot be had; for the operator. */
+  failure(): string
   /** The key if it is held and within its hard age; never fetches. */
-  peek(kid: string, nowMs: number): VerificationKey | undefined {
-    return this.#isUsable(nowMs) ? this.#keys.get(kid) : undefined
-  }
-
+  peek(kid: string, nowMs: number): VerificationKey | undefined
   /** Fetches the keys in the background when they are due for it. */
-  renew(nowMs: number, waitUntil?: WaitUntil): void {
-    const age = nowMs - this.#fetchedMs
-    if (age >= 0 && age <= KEY_REFRESH_AGE) return
-    if (!this.#flight.underWay && this.#mayFetch(nowMs)) this.#flight.join(this.#fetch, waitUntil)
-  }
-
+  renew(nowMs: number, waitUntil?: WaitUntil): void
   /** The key for a `kid`; an unknown one fetches the set, at most once per cooldown however many ask. */
-  async find(kid: string, waitUntil?: WaitUntil): Promise<KeyAnswer> {
-    const nowMs = this.#nowMs()
-    const held = this.peek(kid, nowMs)
-    if (held !== undefined) {
-      this.renew(nowMs, waitUntil)
-      return { ok: true, key: held }
-    }
-    let end: boolean | null = true
-    // The second time is for those who waited for a fetch whose own request was cancelled.
-    for (let tries = 0; tries < 2; tries++) {
-      if (!this.#flight.underWay && !this.#mayFetch(this.#nowMs())) break
-      end = await this.#flight.wait(this.#fetch, waitUntil)
-      if (end !== null) break
-    }
-    const found = this.peek(kid, this.#nowMs())
-    if (found !== undefined) return { ok: true, key: found }
-    const asked = end === true && !this.#flight.failing && this.#isUsable(this.#nowMs())
-    return { ok: false, error: asked ? 'unknown' : 'unavailable' }
+  find(kid: string, waitUntil?: WaitUntil): Promise<KeyAnswer>
+  /**
+   * Whether the issuer still publishes a key: a denied one leaves the set at once. Fetches the set when what is held is more than 5 s old,
+   * at most once in that time; while it cannot be had, what is held decides.
+   */
+  stillPublishes(key: VerificationKey, waitUntil?: WaitUntil): Promise<boolean>
+}
+
+/** The keys of one issuer. Times are milliseconds. */
+export function keyCache(source: IssuerSource, { nowMs, keyCooldown, flightTimeout }: KeyCacheOptions): KeyCache {
+  let keys: ReadonlyMap<string, VerificationKey> = new Map()
+  let fetchedMs = NEVER
+  let latest = 0
+
+  const flight = singleFlight(
+    async (startedMs, turn) => {
+      const fetched = await readKeySet(await source.jwks(), keys)
+      if (turn < latest) return
+      latest = turn
+      keys = fetched
+      fetchedMs = startedMs
+    },
+    nowMs,
+    flightTimeout,
+  )
+
+  /** A clock that was set back says nothing about how old the keys are. */
+  const areOlder = (atMs: number, ms: number): boolean => {
+    const age = atMs - fetchedMs
+    return age < 0 || age > ms
+  }
+  const peek = (kid: string, atMs: number) => (areOlder(atMs, HARD_AGE) ? undefined : keys.get(kid))
+  const renew = (atMs: number, waitUntil?: WaitUntil): void => {
+    if (areOlder(atMs, KEY_REFRESH_AGE) && !flight.isUnderWay() && flight.isOver(keyCooldown)) flight.join(waitUntil)
   }
 
-  readonly #fetch = async (startedMs: number, turn: number): Promise<void> => {
-    const keys = await readKeySet(await this.#binding.jwks(), this.#keys)
-    if (turn < this.#turn) return
-    this.#turn = turn
-    this.#keys = keys
-    this.#fetchedMs = startedMs
-  }
-
-  #isUsable(nowMs: number): boolean {
-    const age = nowMs - this.#fetchedMs
-    // A negative age: the clock was set back, and says nothing about how old the keys are.
-    return age >= 0 && age <= HARD_AGE
-  }
-
-  #mayFetch(nowMs: number): boolean {
-    const since = nowMs - this.#flight.startedMs
-    return since < 0 || since >= this.#cooldown
+  return {
+    failure: flight.failure,
+    peek,
+    renew,
+    async find(kid, waitUntil) {
+      let ended = true
+      let joins = true
+      // The second time is for those who joined another's fetch, whose request was cancelled.
+      for (let tries = 0; tries < 2; tries++) {
+        const key = peek(kid, nowMs())
+        if (key !== undefined) {
+          renew(nowMs(), waitUntil)
+          return { ok: true, key }
+        }
+        if ((tries > 0 && (ended || !joins)) || !(flight.isUnderWay() || flight.isOver(keyCooldown))) break
+        joins = flight.isUnderWay()
+        ended = await flight.wait(waitUntil)
+      }
+      const key = peek(kid, nowMs())
+      if (key !== undefined) return { ok: true, key }
+      const asked = ended && !flight.failure() && !areOlder(nowMs(), HARD_AGE)
+      return { ok: false, error: asked ? 'unknown' : 'unavailable' }
+    },
+    async stillPublishes(key, waitUntil) {
+      const isDue = areOlder(nowMs(), CONFIRMED_AGE) && flight.isOver(CONFIRMED_AGE)
+      if (isDue || flight.isUnderWay()) await flight.wait(waitUntil)
+      return keys.get(key.kid) === key
+    },
   }
 }
 
@@ -95,16 +103,16 @@ async function readKeySet(
   held: ReadonlyMap<string, VerificationKey>,
 ): Promise<Map<string, VerificationKey>> {
   const list: readonly unknown[] = set.keys
-  if (!Array.isArray(list) || list.length > MAX_KEYS) throw new TypeError('not a key set')
+  if (!Array.isArray(list) || list.length > MAX_KEYS) throw new Error('not a key set')
   const keys = new Map<string, VerificationKey>()
   for (const jwk of list) {
     const key = typeof jwk === 'object' && jwk !== null ? await importVerificationKey(jwk) : null
     if (key === null) continue
-    if (keys.has(key.kid)) throw new TypeError('a kid occurs twice')
+    if (keys.has(key.kid)) throw new Error('a kid occurs twice')
     const before = held.get(key.kid)
     keys.set(key.kid, before?.source === key.source ? before : key)
   }
   // An issuer always has a key: none is a fault on the way, and must not turn every token into an invalid one.
-  if (keys.size === 0) throw new TypeError('no usable key')
+  if (keys.size === 0) throw new Error('no usable key')
   return keys
 }

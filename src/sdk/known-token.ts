@@ -19,6 +19,8 @@ export type KnownToken = {
 /** Where each id's prefix begins in `prints`. */
 export const PRINT = { jti: 0, client_id: 2, kid: 4, sub: 6, sid: 8, grant_id: 10 } as const
 
+const kinds = ['jti', 'client_id', 'kid', 'sub', 'sid', 'grant_id'] as const
+
 /** A token that has just been verified. */
 export const knownToken = (claims: AccessTokenClaims, key: VerificationKey): KnownToken => ({
   claims,
@@ -32,12 +34,10 @@ export const knownToken = (claims: AccessTokenClaims, key: VerificationKey): Kno
 export function fingerprint(token: KnownToken, key: SipHashKey): Uint32Array {
   const { claims, prints } = token
   if (token.printsKey === key) return prints
-  sipHashText(key, DENIAL_KIND_CODES.jti, claims.jti, prints, PRINT.jti)
-  sipHashText(key, DENIAL_KIND_CODES.client_id, claims.client_id, prints, PRINT.client_id)
-  sipHashText(key, DENIAL_KIND_CODES.kid, token.key.kid, prints, PRINT.kid)
-  sipHashText(key, DENIAL_KIND_CODES.sub, claims.sub, prints, PRINT.sub)
-  if (claims.sid !== undefined) sipHashText(key, DENIAL_KIND_CODES.sid, claims.sid, prints, PRINT.sid)
-  if (claims.grant_id !== undefined) sipHashText(key, DENIAL_KIND_CODES.grant_id, claims.grant_id, prints, PRINT.grant_id)
+  for (const kind of kinds) {
+    const id = kind === 'kid' ? token.key.kid : claims[kind]
+    if (id !== undefined) sipHashText(key, DENIAL_KIND_CODES[kind], id, prints, PRINT[kind])
+  }
   token.printsKey = key
   return prints
 }

@@ -9,49 +9,58 @@ import { readStrictJson } from './strict-json.ts'
 /** The signature algorithms that a verifier can be told to accept (RFC 7518 3.1, RFC 8037 3.1). */
 export type Algorithm = 'ES256' | 'EdDSA' | 'RS256'
 
-/** A token taken apart; nothing in it is trustworthy yet. `signed` is what the signature must cover. */
-export type ParsedToken = {
-  alg: Algorithm
-  kid: string
-  payload: Record<string, unknown>
+/** A compact JWS taken apart; nothing in it is trustworthy yet. `signed` is what the signature must cover. */
+export type ParsedJws = {
+  header: Record<string, unknown>
+  payload: Uint8Array<ArrayBuffer>
   signed: string
   signature: Uint8Array<ArrayBuffer>
 }
 
+/** The same of an access token. */
+export type ParsedToken = Pick<ParsedJws, 'signed' | 'signature'> & { alg: Algorithm; kid: string; payload: Record<string, unknown> }
+
 /** The longest `kid` that is looked at, in characters. */
 export const MAX_KID_LENGTH = 128
 
+export type JwsParsing = { ok: true; jws: ParsedJws } | { ok: false; reason: string }
 export type TokenParsing = { ok: true; token: ParsedToken } | { ok: false; reason: string }
 
-const knownMembers = new Set(['alg', 'kid', 'typ'])
+const knownMembers = ['alg', 'kid', 'typ']
 
-/** Takes an access token apart, or says why it is none. Never throws. */
+/** Takes an access token apart; else `reason` names the part that is wrong. Never throws. */
 export function parseToken(token: string, algorithms: readonly Algorithm[]): TokenParsing {
-  if (token.length > MAX_BEARER_LENGTH) return refuse('too long')
-  const [header, payload, signature, more] = token.split('.', 4)
-  if (!header || !payload || !signature || more !== undefined) return refuse('not three parts')
-  const head = readObject(header)
-  if (head === null) return refuse('the header is not one JSON object in canonical base64url')
-  // `jwk`, `jku`, `x5c` and the like would let the sender choose the key; `crit`, `b64` and `zip` change what is signed.
-  if (!Object.keys(head).every((name) => knownMembers.has(name))) return refuse('a header member that is not known')
-  if (head.typ !== ACCESS_TOKEN_TYP) return refuse('not an access token by its typ')
-  const alg = algorithms.find((allowed) => allowed === head.alg)
-  if (alg === undefined) return refuse('an algorithm that is not allowed')
-  const kid = head.kid
-  if (typeof kid !== 'string' || kid === '' || kid.length > MAX_KID_LENGTH) return refuse('no usable kid')
-  const body = readObject(payload)
-  if (body === null) return refuse('the payload is not one JSON object in canonical base64url')
-  const bytes = decodeBase64url(signature)
-  if (bytes === null) return refuse('the signature is not canonical base64url')
-  return { ok: true, token: { alg, kid, payload: body, signed: token.slice(0, header.length + 1 + payload.length), signature: bytes } }
+  const parsing = parseJws(token)
+  if (!parsing.ok) return parsing
+  const { header, signed, signature } = parsing.jws
+  const { typ, kid } = header
+  if (typ !== ACCESS_TOKEN_TYP) return refuse('typ')
+  const alg = algorithms.find((allowed) => allowed === header.alg)
+  if (alg === undefined) return refuse('alg')
+  if (typeof kid !== 'string' || kid === '' || kid.length > MAX_KID_LENGTH) return refuse('kid')
+  const payload = readObject(parsing.jws.payload)
+  return payload === null ? refuse('payload') : { ok: true, token: { alg, kid, payload, signed, signature } }
 }
 
-function readObject(part: string): Record<string, unknown> | null {
-  const bytes = decodeBase64url(part)
-  const reading = bytes === null ? null : readStrictJson(bytes)
-  return reading?.ok && isObject(reading.value) ? reading.value : null
+/** Takes any compact JWS apart whose header has no members but `alg`, `kid` and `typ`. Never throws. */
+export function parseJws(token: string): JwsParsing {
+  if (token.length > MAX_BEARER_LENGTH) return refuse('length')
+  const parts = token.split('.', 4)
+  const [head, payload, signature] = parts.map(decodeBase64url)
+  if (parts.length !== 3 || !head || !payload || !signature?.length) return refuse('not three parts of base64url')
+  const header = readObject(head)
+  // `jwk`, `jku`, `x5c` and the like would let the sender choose the key; `crit`, `b64` and `zip` change what is signed.
+  if (header === null || !Object.keys(header).every((name) => knownMembers.includes(name))) {
+    return refuse('header')
+  }
+  return { ok: true, jws: { header, payload, signed: token.slice(0, token.lastIndexOf('.')), signature } }
+}
+
+function readObject(bytes: Uint8Array): Record<string, unknown> | null {
+  const reading = readStrictJson(bytes)
+  return reading.ok && isObject(reading.value) ? reading.value : null
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const refuse = (reason: string): TokenParsing => ({ ok: false, reason })
+const refuse = (reason: string): { ok: false; reason: string } => ({ ok: false, reason })

@@ -6,7 +6,7 @@ import type { WaitUntil } from './binding.ts'
 export const FLIGHT_TIMEOUT = 2000
 
 /** A moment before every other, in milliseconds. */
-export const NEVER = Number.NEGATIVE_INFINITY
+export const NEVER = -Infinity
 
 /** Waits for a promise, at most `ms` milliseconds; null when it has not settled by then. Rejects when it does. */
 export async function within<T>(work: Promise<T>, ms: number): Promise<{ value: T } | null> {
@@ -24,69 +24,59 @@ export async function within<T>(work: Promise<T>, ms: number): Promise<{ value: 
 /** What a flight does. `turn` counts the runs: a slow one must not undo what a later one brought. */
 export type FlightTask = (startedMs: number, turn: number) => Promise<void>
 
-/** Shares one run of a task among all who want it; a run that is lost does not block the next. */
-export class SingleFlight {
-  readonly #nowMs: () => number
-  readonly #timeoutMs: number
-  #run: Promise<boolean> | null = null
-  #startedMs = NEVER
-  #failing = false
-  #turn = 0
-
-  constructor(nowMs: () => number, timeoutMs: number = FLIGHT_TIMEOUT) {
-    this.#nowMs = nowMs
-    this.#timeoutMs = timeoutMs
-  }
-
-  /** When the last run started, in milliseconds; -Infinity before the first. */
-  get startedMs(): number {
-    return this.#startedMs
-  }
-
+export type SingleFlight = {
   /** Whether a run is under way that can still be believed in. */
-  get underWay(): boolean {
-    const age = this.#nowMs() - this.#startedMs
-    return this.#run !== null && age >= 0 && age < this.#timeoutMs
-  }
+  isUnderWay(): boolean
+  /** Why the last run that ended failed, or that the present one is lost; empty when all is well. For the operator. */
+  failure(): string
+  /** Whether the last start lies `ms` or more back; also before the first, and when the clock was set back. */
+  isOver(ms: number): boolean
+  /** Joins the run under way, or starts the task. What it answers never rejects, but may never settle. */
+  join(waitUntil?: WaitUntil): Promise<unknown>
+  /** Joins or starts, and waits for the end: whether one came within the time limit. */
+  wait(waitUntil?: WaitUntil): Promise<boolean>
+}
 
-  /** Whether the last run that ended failed, or the present one is lost. */
-  get failing(): boolean {
-    return this.#failing || (this.#run !== null && !this.underWay)
-  }
+/** Shares one run of a task among all who want it; a run that is lost does not block the next. */
+export function singleFlight(task: FlightTask, nowMs: () => number, timeoutMs: number = FLIGHT_TIMEOUT): SingleFlight {
+  let current: Promise<string> | null = null
+  let startedMs = NEVER
+  let failed = ''
+  let turn = 0
 
-  /** Joins the run under way, or starts `task`. Answers whether it succeeded; never rejects, but may never settle. */
-  join(task: FlightTask, waitUntil?: WaitUntil): Promise<boolean> {
-    if (this.#run !== null) {
-      if (this.underWay) return this.#run
-      this.#failing = true
+  const isOver = (ms: number): boolean => {
+    const since = nowMs() - startedMs
+    return since < 0 || since >= ms
+  }
+  const isUnderWay = (): boolean => current !== null && !isOver(timeoutMs)
+
+  const join = (waitUntil?: WaitUntil): Promise<unknown> => {
+    if (current !== null) {
+      if (isUnderWay()) return current
+      failed = LOST
     }
-    this.#startedMs = this.#nowMs()
-    const run = start(task, this.#startedMs, ++this.#turn)
-    this.#run = run
-    run.then((done) => this.#land(run, done))
-    if (waitUntil !== undefined) waitUntil(run)
+    startedMs = nowMs()
+    const run = failureOf(task(startedMs, ++turn))
+    current = run
+    run.then((failure) => {
+      // A run that was given up on and failed after all says nothing about the one that replaced it.
+      if (current !== run && failure) return
+      if (current === run) current = null
+      failed = failure
+    })
+    waitUntil?.(run)
     return run
   }
 
-  /** Joins or starts, and waits for the end within the time limit: whether it succeeded, or null when no end came. */
-  async wait(task: FlightTask, waitUntil?: WaitUntil): Promise<boolean | null> {
-    const end = await within(this.join(task, waitUntil), this.#timeoutMs)
-    return end === null ? null : end.value
-  }
-
-  #land(run: Promise<boolean>, done: boolean): void {
-    // A run that was given up on and failed after all says nothing about the one that replaced it.
-    if (this.#run !== run && !done) return
-    if (this.#run === run) this.#run = null
-    this.#failing = !done
+  return {
+    isUnderWay,
+    failure: () => failed || (current === null || isUnderWay() ? '' : LOST),
+    isOver,
+    join,
+    wait: async (waitUntil) => (await within(join(waitUntil), timeoutMs)) !== null,
   }
 }
 
-async function start(task: FlightTask, startedMs: number, turn: number): Promise<boolean> {
-  try {
-    await task(startedMs, turn)
-    return true
-  } catch {
-    return false
-  }
-}
+const LOST = 'no answer in time'
+
+const failureOf = (work: Promise<void>): Promise<string> => work.then(() => '', String)

@@ -2,53 +2,32 @@
 
 import { type BearerChallenge, bearerChallenge } from '../protocol/bearer.ts'
 
-/** How each code appears on the wire: its status, its title, and the fixed part of its challenge (null: none). */
+/** How each code appears on the wire: its status, what it says to people, and the `error` and `error_description` of its challenge. */
 const refusals = {
   /** No token at all. RFC 6750 3.1: the challenge has no error code. */
-  token_missing: { status: 401, detail: 'A bearer token is required.', challenge: {} },
+  token_missing: [401, 'A bearer token is required.'],
   /** What was sent is no bearer token by its grammar, or was sent in the query string. */
-  token_malformed: {
-    status: 400,
-    detail: 'The request does not carry one well-formed bearer token.',
-    challenge: { error: 'invalid_request' },
-  },
+  token_malformed: [400, 'The bearer token is malformed, or not where it belongs.', 'invalid_request'],
   /** The token was not issued for this service: form, signature, issuer, audience or claims. Deliberately says no more. */
-  token_invalid: { status: 401, detail: 'The access token is not valid here.', challenge: { error: 'invalid_token' } },
+  token_invalid: [401, 'The access token is not valid here.', 'invalid_token'],
   /** A refresh gives a new one. */
-  token_expired: {
-    status: 401,
-    detail: 'The access token has expired.',
-    challenge: { error: 'invalid_token', error_description: 'expired' },
-  },
+  token_expired: [401, 'The access token has expired.', 'invalid_token', 'expired'],
   /** The account has changed since the token was made. Refresh once; that refresh decides. */
-  token_outdated: {
-    status: 401,
-    detail: 'The account has changed since this access token was made.',
-    challenge: { error: 'invalid_token', error_description: 'outdated' },
-  },
+  token_outdated: [401, 'The account has changed: refresh the access token.', 'invalid_token', 'outdated'],
   /** Signed out, ended or denied. */
-  token_revoked: {
-    status: 401,
-    detail: 'The access token has been revoked.',
-    challenge: { error: 'invalid_token', error_description: 'revoked' },
-  },
+  token_revoked: [401, 'The access token has been revoked.', 'invalid_token', 'revoked'],
   /** The challenge's `scope` names what the route needs. */
-  insufficient_scope: { status: 403, detail: 'The access token lacks a scope.', challenge: { error: 'insufficient_scope' } },
+  insufficient_scope: [403, 'The access token lacks a scope.', 'insufficient_scope'],
   /** The account lacks a role; no other token of it would do. */
-  insufficient_role: {
-    status: 403,
-    detail: 'The account lacks a role.',
-    challenge: { error: 'insufficient_scope', error_description: 'role' },
-  },
-  /** The person must sign in again, at most `max_age` seconds ago (RFC 9470). */
-  reauthentication_required: {
-    status: 401,
-    detail: 'A more recent sign-in is required.',
-    challenge: { error: 'insufficient_user_authentication' },
-  },
+  insufficient_role: [403, 'The account lacks a role.', 'insufficient_scope', 'role'],
+  /** The person must sign in again: at most `max_age` seconds ago, or by one of `acr_values` (RFC 9470). */
+  reauthentication_required: [401, 'A newer or stronger sign-in is required.', 'insufficient_user_authentication'],
   /** Neither the revocation feed nor the issuer could be asked. Try again after `retryAfter` seconds. */
-  verifier_unavailable: { status: 503, detail: 'The access token cannot be checked at the moment.', challenge: null },
-} as const satisfies Record<string, { status: number; detail: string; challenge: BearerChallenge | null }>
+  verifier_unavailable: [503, 'The access token cannot be checked now.'],
+} as const satisfies Record<string, readonly [status: number, detail: string, error?: string, error_description?: string]>
+
+/** What a route wants, and where a client reads how to get a token for it (RFC 9728 5.1); `max_age` in seconds. */
+export type ChallengeNeeds = Pick<BearerChallenge, 'scope' | 'max_age' | 'acr_values' | 'resource_metadata'>
 
 /** Every code that a `TokenError` may carry. */
 export type TokenErrorCode = keyof typeof refusals
@@ -71,13 +50,13 @@ export class TokenError extends Error {
   /** What exactly was wrong. Not for the caller. */
   readonly reason: string
 
-  /** `needs` adds what the route wants to the challenge: `scope`, or `max_age` in seconds. */
-  constructor(code: TokenErrorCode, reason: string, needs: Pick<BearerChallenge, 'scope' | 'max_age' | 'acr_values'> = {}) {
-    const { status, detail, challenge } = refusals[code]
+  /** `needs` goes into the challenge. */
+  constructor(code: TokenErrorCode, reason: string, needs: ChallengeNeeds = {}) {
+    const [status, detail, error, error_description] = refusals[code]
     super(detail)
     this.code = code
     this.status = status
-    this.challenge = challenge === null ? undefined : bearerChallenge({ ...challenge, ...needs })
+    this.challenge = status === 503 ? undefined : bearerChallenge({ error, error_description, ...needs })
     this.retryAfter = status === 503 ? 1 : undefined
     this.reason = reason
   }

@@ -1,8 +1,11 @@
 // What `createVerifier` may be told, checked once: a wrong option stops the program at its start, not a request later.
 
 import { ACCESS_TOKEN_LIFETIME, CLOCK_SKEW } from '../protocol/claims.ts'
-import type { VerifierBinding } from './binding.ts'
+import type { IssuerSource, VerifierBinding } from './binding.ts'
+import { type Fetch, httpIssuer } from './http-issuer.ts'
 import type { Algorithm } from './parse-token.ts'
+import type { PushedFeed } from './pushed-feed.ts'
+import { listOf, type Requirements } from './requirements.ts'
 
 /**
  * How current an answer must be. `offline`: the token alone, refused at its `exp` only. `fresh`: the local view of the revocation list,
@@ -10,13 +13,24 @@ import type { Algorithm } from './parse-token.ts'
  */
 export type Freshness = 'offline' | 'fresh' | 'live'
 
+/** Where the issuer's keys and list come from: `binding` by RPC, else HTTP; `jwks` in place of fetched keys. */
 export type VerifierOptions = {
   /** The issuer: an https origin, or http on a loopback host. No trailing slash. */
   issuer: string
   /** The audience or audiences that this service answers to; a token must name one of them. */
   audience: string | readonly string[]
-  /** How the issuer is reached. */
-  binding: VerifierBinding
+  /** On Cloudflare: a service binding to Sallyport's `Verifier` entrypoint. Without one there is no `live`. */
+  binding?: VerifierBinding
+  /** The issuer's keys by value (RFC 7517 5), in place of those it publishes: then no key is ever fetched, or found after a rotation. */
+  jwks?: { keys: readonly object[] }
+  /** How HTTP requests are sent where there is no binding. Default: the global `fetch`. */
+  fetch?: Fetch
+  /** How the revocation list is followed: `poll` (default), or `websocketFeed()` of `sallyport/websocket` where a process stays up. */
+  feed?: 'poll' | PushedFeed
+  /** What every token must have here. Default: nothing more than to be valid. */
+  requires?: Requirements
+  /** The address of this service's protected resource metadata; challenges then name it (RFC 9728 5.1). */
+  resourceMetadata?: string
   /** For calls that do not say. Default `fresh`. */
   freshness?: Freshness
   /** Signature algorithms to accept. Default ES256, EdDSA and RS256; each key is good for one of them only. */
@@ -45,7 +59,12 @@ export type VerifierOptions = {
 export type VerifierSettings = {
   issuer: string
   audiences: readonly string[]
-  binding: VerifierBinding
+  source: IssuerSource
+  /** Null without a binding. */
+  check: VerifierBinding['check'] | null
+  feed: PushedFeed | null
+  requires: Requirements | undefined
+  resourceMetadata: string | undefined
   freshness: Freshness
   algorithms: readonly Algorithm[]
   clockTolerance: number
@@ -58,58 +77,94 @@ export type VerifierSettings = {
   nowMs: () => number
 }
 
+type IntegerOption = 'clockTolerance' | 'maxLifetime' | 'freshFor' | 'staleAfter' | 'keyCooldown' | 'memory'
+
 const allAlgorithms: readonly Algorithm[] = ['ES256', 'EdDSA', 'RS256']
 const freshnesses: readonly Freshness[] = ['offline', 'fresh', 'live']
+const TEXTS = 'a string, or a list of at least one'
+const requirementNames = ['scope', 'roles', 'acr_values', 'max_age']
 const loopback = ['localhost', '127.0.0.1', '[::1]']
 
 /** The options with their defaults. Throws TypeError naming the option that is wrong. */
 export function readVerifierOptions(options: VerifierOptions): VerifierSettings {
-  const audiences = typeof options.audience === 'string' ? [options.audience] : [...(options.audience ?? [])]
-  const algorithms = [...(options.algorithms ?? allAlgorithms)]
-  const freshness = options.freshness ?? 'fresh'
-  const onUnavailable = options.onUnavailable ?? 'refuse'
-  const staleAfter = readInteger('staleAfter', options.staleAfter ?? 5000, 1, 60_000)
-  if (!isOrigin(options.issuer)) {
-    throw new TypeError('issuer: an https origin without a trailing slash is needed (http only for localhost, 127.0.0.1 and [::1])')
-  }
-  if (audiences.length === 0 || !audiences.every((audience) => typeof audience === 'string' && audience !== '')) {
-    throw new TypeError('audience: a string, or a list of at least one, is needed')
-  }
-  if (algorithms.length === 0 || !algorithms.every((name) => allAlgorithms.includes(name))) {
-    throw new TypeError(`algorithms: at least one of ${allAlgorithms.join(', ')} is needed, and no other`)
-  }
-  if (![options.binding?.jwks, options.binding?.revocations, options.binding?.check].every((method) => typeof method === 'function')) {
-    throw new TypeError('binding: an object with jwks, revocations and check is needed')
-  }
-  if (!isFreshness(freshness)) throw new TypeError(`freshness: one of ${freshnesses.join(', ')}`)
-  if (onUnavailable !== 'refuse' && onUnavailable !== 'accept-stale') throw new TypeError('onUnavailable: refuse or accept-stale')
+  const { issuer, audience, binding, jwks, feed = 'poll', requires, resourceMetadata } = options
+  const { algorithms = allAlgorithms, freshness = 'fresh', onUnavailable = 'refuse', nowMs = () => Date.now() } = options
+  need(isOrigin(issuer), 'issuer', 'an https origin, or http on localhost, without a trailing slash')
+  need(isTexts(audience), 'audience', TEXTS)
+  need(Array.isArray(algorithms) && algorithms.length > 0 && algorithms.every(isAlgorithm), 'algorithms', `some of ${allAlgorithms}`)
+  need(binding === undefined || isBinding(binding), 'binding', 'jwks, revocations and check')
+  need(jwks === undefined || (Array.isArray(jwks.keys) && jwks.keys.length > 0), 'jwks', '{ keys: [...] }')
+  need(feed === 'poll' || typeof feed === 'function', 'feed', 'poll, or websocketFeed()')
+  requireFreshness(freshness, binding !== undefined)
+  need(onUnavailable === 'refuse' || onUnavailable === 'accept-stale', 'onUnavailable', 'refuse or accept-stale')
+  need(resourceMetadata === undefined || URL.canParse(resourceMetadata), 'resourceMetadata', 'a URL')
+  requireSound(requires)
+  const integer = (name: IntegerOption, fallback: number, least: number, most: number): number =>
+    readInteger(name, options[name] ?? fallback, least, most)
+  const staleAfter = integer('staleAfter', 5000, 1, 60_000)
+  const send: Fetch = options.fetch ?? ((url, init) => fetch(url, init))
+  const source = binding ?? httpIssuer(issuer, send)
   return {
-    issuer: options.issuer,
-    audiences,
-    binding: options.binding,
+    issuer,
+    audiences: [...listOf(audience)],
+    source: jwks === undefined ? source : { jwks: async () => jwks, revocations: (after) => source.revocations(after) },
+    check: binding === undefined ? null : (token, claims) => binding.check(token, claims),
+    feed: feed === 'poll' ? null : feed,
+    requires,
+    resourceMetadata,
     freshness,
-    algorithms,
-    clockTolerance: readInteger('clockTolerance', options.clockTolerance ?? 0, 0, CLOCK_SKEW),
-    maxLifetime: readInteger('maxLifetime', options.maxLifetime ?? ACCESS_TOKEN_LIFETIME, 1, ACCESS_TOKEN_LIFETIME),
-    freshFor: readInteger('freshFor', options.freshFor ?? Math.min(1000, staleAfter), 0, staleAfter),
+    algorithms: [...algorithms],
+    clockTolerance: integer('clockTolerance', 0, 0, CLOCK_SKEW),
+    maxLifetime: integer('maxLifetime', ACCESS_TOKEN_LIFETIME, 1, ACCESS_TOKEN_LIFETIME),
+    freshFor: integer('freshFor', Math.min(1000, staleAfter), 0, staleAfter),
     staleAfter,
-    keyCooldown: readInteger('keyCooldown', options.keyCooldown ?? 1000, 0, 3_600_000),
-    memory: readInteger('memory', options.memory ?? 10_000, 0, 1_000_000),
+    keyCooldown: integer('keyCooldown', 1000, 0, 3_600_000),
+    memory: integer('memory', 10_000, 0, 1_000_000),
     onUnavailable,
-    nowMs: options.nowMs ?? (() => Date.now()),
+    nowMs,
   }
 }
 
-/** Whether a value is a freshness; for callers without types. */
-export const isFreshness = (value: unknown): value is Freshness => freshnesses.some((name) => name === value)
+/** Throws TypeError for what is no freshness (callers may have no types), and for `live` where nobody can be asked. */
+export function requireFreshness(freshness: Freshness, hasBinding: boolean): void {
+  need(freshnesses.includes(freshness), 'freshness', `one of ${freshnesses}`)
+  need(freshness !== 'live' || hasBinding, 'freshness', 'a binding, to be live')
+}
 
-function isOrigin(text: unknown): text is string {
+const isAlgorithm = (value: unknown): boolean => allAlgorithms.some((name) => name === value)
+
+const isBinding = (binding: VerifierBinding): boolean =>
+  [binding?.jwks, binding?.revocations, binding?.check].every((method) => typeof method === 'function')
+
+function isOrigin(text: unknown): boolean {
   if (typeof text !== 'string' || !URL.canParse(text)) return false
   const url = new URL(text)
   return url.origin === text && (url.protocol === 'https:' || (url.protocol === 'http:' && loopback.includes(url.hostname)))
 }
 
+const isTexts = (value: unknown): boolean => {
+  const list: unknown[] = Array.isArray(value) ? value : [value]
+  return list.length > 0 && list.every((text) => typeof text === 'string' && text !== '')
+}
+
+/** A requirement that nobody could meet, or everybody, is a mistake. */
+function requireSound(requires: Requirements = {}): void {
+  for (const [name, value] of Object.entries(requires)) {
+    const option = `requires.${name}`
+    // A misspelt one would require nothing.
+    need(requirementNames.includes(name), option, 'to be a requirement')
+    if (name === 'max_age') readInteger(option, value, 0, Number.MAX_SAFE_INTEGER)
+    else need(isTexts(value), option, TEXTS)
+  }
+}
+
 function readInteger(name: string, value: unknown, least: number, most: number): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return value
-  throw new TypeError(`${name}: a whole number from ${least} to ${most} is needed`)
+  return need(false, name, `a whole number from ${least} to ${most}`)
+}
+
+function need(holds: false, name: string, what: string): never
+function need(holds: boolean, name: string, what: string): void
+function need(holds: boolean, name: string, what: string): void {
+  if (!holds) throw new TypeError(`${name}: needs ${what}`)
 }

@@ -1,87 +1,92 @@
 // Keeps the denial view current: when to ask the feed, who waits for it, and for how long.
 
-import { type FeedCursor, formatCursor } from '../protocol/feed.ts'
-import type { VerifierBinding, WaitUntil } from './binding.ts'
+import { decodeFeed, type FeedCursor, formatCursor } from '../protocol/feed.ts'
+import type { IssuerSource, WaitUntil } from './binding.ts'
 import { type Application, DenialView } from './denial-view.ts'
-import { SingleFlight } from './single-flight.ts'
+import type { OpenFeed } from './pushed-feed.ts'
+import { singleFlight } from './single-flight.ts'
 
 /** Milliseconds: past `freshFor` the view is refreshed in the background, past `staleAfter` it is not relied on. */
 export type ViewPollOptions = { nowMs: () => number; freshFor: number; staleAfter: number; flightTimeout?: number }
 
-/** Milliseconds between two tries while the feed is failing. */
-const RETRY_AFTER = 1000
-
-export class ViewPoll {
-  readonly view = new DenialView()
-  readonly #binding: VerifierBinding
-  readonly #nowMs: () => number
-  readonly #freshFor: number
-  readonly #staleAfter: number
-  readonly #flight: SingleFlight
-  #turn = 0
-
-  constructor(binding: VerifierBinding, options: ViewPollOptions) {
-    this.#binding = binding
-    this.#nowMs = options.nowMs
-    this.#freshFor = options.freshFor
-    this.#staleAfter = options.staleAfter
-    this.#flight = new SingleFlight(options.nowMs, options.flightTimeout)
-  }
-
-  /** Whether the view is within the bound without any waiting; starts the background refresh when it is due. */
-  isCurrent(nowMs: number, waitUntil?: WaitUntil): boolean {
-    const age = this.view.ageMs(nowMs)
-    if (age <= this.#freshFor) return true
-    if (age > this.#staleAfter) return false
-    this.#refresh(nowMs, waitUntil)
-    return true
-  }
-
+export type ViewPoll = {
+  readonly view: DenialView
+  /** While a pushed feed is up nothing is polled that is within the bound. */
+  pushed: OpenFeed | null
+  /** Why the feed cannot be had; for the operator. */
+  failure(): string
+  /** Whether the view is within its bound at this moment. */
+  isWithinBound(nowMs: number): boolean
+  /** The same; starts the background refresh when it is due. */
+  isCurrent(nowMs: number, waitUntil?: WaitUntil): boolean
   /**
    * Brings the view within the bound if that can be done in time, and answers whether it is. While the feed is failing nobody waits
    * for it: each would wait the full limit for the same bad news.
    */
-  async becomesCurrent(waitUntil?: WaitUntil): Promise<boolean> {
-    if (this.#flight.failing) {
-      this.#refresh(this.#nowMs(), waitUntil)
-      return false
-    }
-    await this.#flight.wait(this.#fetch, waitUntil)
-    return this.view.ageMs(this.#nowMs()) <= this.#staleAfter
-  }
-
+  becomesCurrent(waitUntil?: WaitUntil): Promise<boolean>
   /** Waits for a view that needs no refresh, unless the feed is failing. */
-  async becomesFresh(waitUntil?: WaitUntil): Promise<void> {
-    if (this.view.ageMs(this.#nowMs()) > this.#freshFor) await this.becomesCurrent(waitUntil)
-  }
-
-  #refresh(nowMs: number, waitUntil: WaitUntil | undefined): void {
-    if (this.#flight.underWay) return
-    const since = nowMs - this.#flight.startedMs
-    if (this.#flight.failing && since >= 0 && since < RETRY_AFTER) return
-    this.#flight.join(this.#fetch, waitUntil)
-  }
-
-  readonly #fetch = async (startedMs: number, turn: number): Promise<void> => {
-    let outcome = await this.#ask(startedMs, turn, this.view.cursor)
-    if (!outcome.ok && outcome.error === 'lost') outcome = await this.#ask(this.#nowMs(), turn, null)
-    if (!outcome.ok) throw new Error(outcome.reason)
-    if (this.view.ageMs(this.#nowMs()) > this.#staleAfter) throw new Error('the answer is older than the bound')
-  }
-
-  async #ask(startedMs: number, turn: number, after: FeedCursor | null): Promise<Application> {
-    const answer: unknown = await this.#binding.revocations(after === null ? null : formatCursor(after))
-    // Given up on, and a later one has answered: its cursor and epoch are newer than what this one can say.
-    if (turn < this.#turn) return { ok: true }
-    const bytes = toBytes(answer)
-    if (bytes === null) return { ok: false, error: 'malformed', reason: 'the feed is not bytes' }
-    const outcome = this.view.apply(bytes, startedMs, after)
-    if (outcome.ok) this.#turn = turn
-    return outcome
-  }
+  becomesFresh(waitUntil?: WaitUntil): Promise<void>
 }
 
-function toBytes(answer: unknown): Uint8Array | null {
-  if (answer instanceof Uint8Array) return answer
-  return answer instanceof ArrayBuffer ? new Uint8Array(answer) : null
+/** Milliseconds between two tries while the feed is failing. */
+const RETRY_AFTER = 1000
+/** Milliseconds between answers that are asked for to tell a clock that was set from an answer that is old. */
+const SECOND_LOOK = 400
+const LOOKS = 3
+
+export function viewPoll(source: IssuerSource, { nowMs, freshFor, staleAfter, flightTimeout }: ViewPollOptions): ViewPoll {
+  const view = new DenialView()
+  let latest = 0
+
+  const ask = async (startedMs: number, turn: number, after: FeedCursor | null): Promise<Application> => {
+    const answer: unknown = await source.revocations(after && formatCursor(after))
+    // Given up on, and a later one has answered: its cursor and epoch are newer than what this one can say.
+    if (turn < latest) return 'applied'
+    const bytes = answer instanceof ArrayBuffer ? new Uint8Array(answer) : answer
+    const outcome = bytes instanceof Uint8Array ? view.apply(decodeFeed(bytes), startedMs, after) : 'malformed'
+    if (outcome === 'applied') latest = turn
+    return outcome
+  }
+
+  const flight = singleFlight(
+    async (startedMs, turn) => {
+      for (let looks = 0; looks < LOOKS; looks++) {
+        if (looks > 0) await new Promise((resolve) => setTimeout(resolve, SECOND_LOOK))
+        let outcome = await ask(looks > 0 ? nowMs() : startedMs, turn, view.cursor)
+        if (outcome === 'lost') outcome = await ask(nowMs(), turn, null)
+        if (outcome !== 'applied') throw new Error(outcome)
+        if (isWithinBound(nowMs())) return
+      }
+      throw new Error('old')
+    },
+    nowMs,
+    flightTimeout,
+  )
+
+  const isWithinBound = (atMs: number): boolean => view.ageMs(atMs) <= staleAfter
+  const refresh = (waitUntil?: WaitUntil): void => {
+    if (!flight.isUnderWay() && (!flight.failure() || flight.isOver(RETRY_AFTER))) flight.join(waitUntil)
+  }
+
+  const poll: ViewPoll = {
+    view,
+    pushed: null,
+    failure: flight.failure,
+    isWithinBound,
+    isCurrent(atMs, waitUntil) {
+      const age = view.ageMs(atMs)
+      if (age > freshFor && age <= staleAfter && !poll.pushed?.isUp) refresh(waitUntil)
+      return age <= staleAfter
+    },
+    async becomesCurrent(waitUntil) {
+      if (flight.failure()) refresh(waitUntil)
+      else await flight.wait(waitUntil)
+      return isWithinBound(nowMs())
+    },
+    async becomesFresh(waitUntil) {
+      const age = view.ageMs(nowMs())
+      if (age > (poll.pushed?.isUp ? staleAfter : freshFor)) await poll.becomesCurrent(waitUntil)
+    },
+  }
+  return poll
 }

@@ -81,12 +81,12 @@ test('a challenge names its parameters as quoted strings', () => {
     'Bearer error="invalid_token", error_description="revoked"',
   )
   expect(bearerChallenge({ max_age: 300, acr_values: 'a b', scope: 'x y', resource_metadata: 'https://api.example/.well-known/x' })).toBe(
-    'Bearer scope="x y", resource_metadata="https://api.example/.well-known/x", acr_values="a b", max_age="300"',
+    'Bearer max_age="300", acr_values="a b", scope="x y", resource_metadata="https://api.example/.well-known/x"',
   )
 })
 
 test('nothing in a value can end the quoted string or the header', () => {
   const challenge = bearerChallenge({ scope: 'a", error="x\\', error_description: 'é\r\nSet-Cookie: a=b' })
-  expect(challenge).toBe('Bearer error_description="???Set-Cookie: a=b", scope="a\\", error=\\"x\\\\"')
+  expect(challenge).toBe('Bearer scope="a\\", error=\\"x\\\\", error_description="???Set-Cookie: a=b"')
   expect(() => new Headers({ 'www-authenticate': challenge })).not.toThrow()
 })

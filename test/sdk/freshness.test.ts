@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ViewPoll } from '../../src/sdk/view-poll.ts'
+import { viewPoll } from '../../src/sdk/view-poll.ts'
 import { codeOf, end, fail, forever, Issuer, makeKey } from './issuer.ts'
 
 const signingKey = await makeKey('k1')
@@ -193,8 +193,7 @@ describe('fresh', () => {
 })
 
 describe('a refresh whose request was cancelled', () => {
-  const pollOf = (issuer: Issuer) =>
-    new ViewPoll(issuer, { nowMs: () => issuer.nowMs, freshFor: 1000, staleAfter: 5000, flightTimeout: 30 })
+  const pollOf = (issuer: Issuer) => viewPoll(issuer, { nowMs: () => issuer.nowMs, freshFor: 1000, staleAfter: 5000, flightTimeout: 30 })
 
   test('holds up nobody for longer than the limit, and not those who come later', async () => {
     const issuer = new Issuer(signingKey)

@@ -1,6 +1,13 @@
 import { Hono } from 'hono'
 import { expect, test } from 'vitest'
-import { type AuthVariables, authenticate, requireRecentSignIn, requireRole, requireScope } from '../../src/sdk/hono.ts'
+import {
+  type AuthVariables,
+  authenticate,
+  protectedResourceMetadata,
+  requireRecentSignIn,
+  requireRole,
+  requireScope,
+} from '../../src/sdk/hono.ts'
 import { end, fail, Issuer, makeKey } from './issuer.ts'
 
 const signingKey = await makeKey('k1')
@@ -122,7 +129,7 @@ test('onError takes over the answer, and may throw to the app', async () => {
 })
 
 test('an error that is no refusal is not turned into one', async () => {
-  const verifier = { ...new Issuer(signingKey).verifier(), verify: () => Promise.reject(new Error('a bug')) }
+  const verifier = Object.assign(Object.create(new Issuer(signingKey).verifier()), { verify: () => Promise.reject(new Error('a bug')) })
   const app = new Hono<{ Variables: AuthVariables }>()
   app.use(authenticate({ verifier }))
   app.onError((error, c) => c.text(error.message, 500))
@@ -143,4 +150,58 @@ test('background work is kept alive by the execution context', async () => {
   await Promise.all(work)
   expect(work).toHaveLength(1)
   expect(issuer.calls.feed).toBe(2)
+})
+
+test('the context is typed: c.var.auth has the claims', async () => {
+  const issuer = new Issuer(signingKey)
+  const app = new Hono()
+  app.get('/', authenticate({ verifier: issuer.verifier() }), (c) => {
+    const { claims, freshness, cursor } = c.var.auth
+    return c.json({ sub: claims.sub satisfies string, freshness, cursor })
+  })
+  const response = await app.request('/', { headers: { authorization: `Bearer ${await issuer.token()}` } })
+  expect(await response.json()).toEqual({ sub: 'account-1', freshness: 'fresh', cursor: '00000000000000e1.0' })
+})
+
+test('a sign-in must be strong enough too', async () => {
+  const issuer = new Issuer(signingKey)
+  const app = new Hono<{ Variables: AuthVariables }>()
+  const strong = requireRecentSignIn(60, { acr_values: ['2', '3'], nowMs: () => issuer.nowMs })
+  app.get('/', authenticate({ verifier: issuer.verifier() }), strong, (c) => c.text('in'))
+  expect((await get(app, '/', await issuer.token({ acr: '3' }))).status).toBe(200)
+  const refused = await get(app, '/', await issuer.token({ acr: '1' }))
+  expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([
+    401,
+    'Bearer error="insufficient_user_authentication", acr_values="2 3", max_age="60"',
+  ])
+})
+
+test('challenges name the protected resource metadata, those of requirements too', async () => {
+  const issuer = new Issuer(signingKey)
+  const resourceMetadata = 'https://api.example/.well-known/oauth-protected-resource'
+  const app = new Hono<{ Variables: AuthVariables }>()
+  app.get('/', authenticate({ verifier: issuer.verifier({ resourceMetadata }) }), requireScope('x'), (c) => c.text('in'))
+  expect((await get(app, '/')).headers.get('www-authenticate')).toBe(`Bearer resource_metadata="${resourceMetadata}"`)
+  expect((await get(app, '/', await issuer.token())).headers.get('www-authenticate')).toBe(
+    `Bearer error="insufficient_scope", scope="x", resource_metadata="${resourceMetadata}"`,
+  )
+})
+
+test('the protected resource metadata is served as RFC 9728 says', async () => {
+  const app = new Hono()
+  const metadata = { resource: 'https://api.example', authorization_servers: ['https://auth.example'], scopes_supported: ['notes:read'] }
+  app.get('/.well-known/oauth-protected-resource', protectedResourceMetadata(metadata))
+  const response = await app.request('/.well-known/oauth-protected-resource')
+  expect(response.headers.get('content-type')).toBe('application/json')
+  expect(await response.json()).toEqual({ ...metadata, bearer_methods_supported: ['header'] })
+})
+
+test.each([
+  { resource: 'http://api.example', authorization_servers: ['https://auth.example'] },
+  { resource: 'https://api.example/#a', authorization_servers: ['https://auth.example'] },
+  { resource: 'api', authorization_servers: ['https://auth.example'] },
+  { resource: 'https://api.example', authorization_servers: ['auth.example'] },
+  { resource: 'https://api.example', authorization_servers: [] },
+])('metadata that nobody could use stops the start: %j', (metadata) => {
+  expect(() => protectedResourceMetadata(metadata)).toThrow(TypeError)
 })

@@ -3,6 +3,7 @@ import type { Denial } from '../../src/protocol/denial.ts'
 import { encodeFeed, encodeSegments, type FeedHeader, parseCursor } from '../../src/protocol/feed.ts'
 import {
   createVerifier,
+  type Fetch,
   type LiveAnswer,
   TokenError,
   type TokenErrorCode,
@@ -103,6 +104,21 @@ export class Issuer implements VerifierBinding {
 
   verifier(options: Partial<VerifierOptions> = {}): Verifier {
     return createVerifier({ issuer: ISSUER, audience: ISSUER, binding: this, nowMs: () => this.nowMs, ...options })
+  }
+
+  /** A verifier without a binding: it asks by HTTP, which this issuer answers itself. */
+  httpVerifier(options: Partial<VerifierOptions> = {}): Verifier {
+    return createVerifier({ issuer: ISSUER, audience: ISSUER, fetch: this.fetch, nowMs: () => this.nowMs, ...options })
+  }
+
+  readonly fetch: Fetch = async (address) => {
+    const url = new URL(address)
+    if (url.pathname === '/.well-known/jwks.json') {
+      return new Response(JSON.stringify(await this.jwks()), { headers: { 'content-type': 'application/jwk-set+json' } })
+    }
+    if (url.pathname !== '/revocations') return new Response(null, { status: 404 })
+    const bytes = await this.revocations(url.searchParams.get('after'))
+    return new Response(bytes.slice(), { headers: { 'content-type': 'application/octet-stream' } })
   }
 
   token(more: Record<string, unknown> = {}): Promise<string> {

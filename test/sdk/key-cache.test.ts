@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { KeyCache } from '../../src/sdk/key-cache.ts'
+import { type KeyCache, keyCache } from '../../src/sdk/key-cache.ts'
 import { fail, forever, Issuer, makeKey } from './issuer.ts'
 
 const k1 = await makeKey('k1')
@@ -7,7 +7,7 @@ const k2 = await makeKey('k2', 'EdDSA')
 const MINUTE = 60_000
 
 function cacheOf(issuer: Issuer, options: { keyCooldown?: number; flightTimeout?: number } = {}): KeyCache {
-  return new KeyCache(issuer, { nowMs: () => issuer.nowMs, keyCooldown: 1000, ...options })
+  return keyCache(issuer, { nowMs: () => issuer.nowMs, keyCooldown: 1000, ...options })
 }
 
 const settle = () => new Promise((resolve) => setTimeout(resolve, 5))

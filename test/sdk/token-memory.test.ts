@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { BoundedMap } from '../../src/sdk/bounded-map.ts'
+import { boundedMap } from '../../src/sdk/bounded-map.ts'
 import { codeOf, end, fail, Issuer, makeKey } from './issuer.ts'
 
 const signingKey = await makeKey('k1')
@@ -93,7 +93,7 @@ test('a flood of bad tokens evicts no good one', async () => {
 })
 
 test('the map holds no more than its limit, and what is asked for stays', () => {
-  const map = new BoundedMap<number>(10)
+  const map = boundedMap<number>(10)
   for (let i = 0; i < 1000; i++) {
     map.set(`k${i}`, i)
     expect(map.size).toBeLessThanOrEqual(10)
@@ -103,7 +103,7 @@ test('the map holds no more than its limit, and what is asked for stays', () => 
   expect(map.get('k900')).toBeUndefined()
   map.delete('k999')
   expect(map.get('k999')).toBeUndefined()
-  const none = new BoundedMap<number>(0)
+  const none = boundedMap<number>(0)
   none.set('a', 1)
   expect(none.get('a')).toBeUndefined()
 })

@@ -60,7 +60,7 @@ test('the key fixes the algorithm: a token that names another is refused', async
 })
 
 test.each(algs)('a %s key without use is imported, only as a public key', async (alg) => {
-  const key = await imported({ ...keys[alg].jwk, use: undefined, ext: false, key_ops: ['sign'], x5c: ['x'] })
+  const key = await imported({ ...keys[alg].jwk, use: undefined, ext: false, key_ops: ['verify'], x5c: ['x'] })
   expect(key.key.type).toBe('public')
   expect(await verifySignature(key, parsed(await tokenOf(alg)))).toBe(true)
 })
@@ -74,6 +74,8 @@ test.each([
   ['no alg', { ...keys.ES256.jwk, alg: undefined }],
   ['the alg of another type', { ...keys.ES256.jwk, alg: 'RS256' }],
   ['the alg ES384', { ...keys.ES256.jwk, alg: 'ES384' }],
+  ['a key to sign with', { ...keys.ES256.jwk, key_ops: ['sign'] }],
+  ['operations that are no list', { ...keys.ES256.jwk, key_ops: 'verify' }],
   ['an encryption key', { ...keys.ES256.jwk, use: 'enc' }],
   ['a symmetric key', { kty: 'oct', k: 'c2VjcmV0', kid: 'h', alg: 'HS256' }],
   ['a private key', { ...keys.ES256.jwk, d: keys.ES256.jwk.x }],

@@ -147,7 +147,6 @@ describe('options', () => {
     ['audience', { audience: [] }],
     ['audience', { audience: '' }],
     ['audience', { audience: undefined }],
-    ['binding', { binding: undefined }],
     ['binding', { binding: {} }],
     ['freshness', { freshness: 'fast' }],
     ['algorithms', { algorithms: [] }],
