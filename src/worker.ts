@@ -2,7 +2,7 @@ import { WorkerEntrypoint } from 'cloudflare:workers'
 import { app } from './app.ts'
 import type { Env } from './env.ts'
 import { openServices } from './http/services.ts'
-import { createVerifier, type LiveAnswer, TokenError } from './sdk/index.ts'
+import { type LiveAnswer, TokenError } from './sdk/index.ts'
 
 export { Account } from './objects/account.ts'
 export { Identifier } from './objects/identifier.ts'
@@ -24,10 +24,9 @@ export class Verifier extends WorkerEntrypoint<Env> {
 
   /** The `live` answer about an access token for any audience of this deployment. A token that is not ours is `revoked`. */
   async check(token: string): Promise<LiveAnswer> {
-    const { config, binding } = await this.#services()
-    const verifier = createVerifier({ issuer: config.issuer, audience: [...config.audiences], binding, freshness: 'live' })
+    const { checker } = await this.#services()
     try {
-      await verifier.verifyToken(token)
+      await checker.verifyToken(token, { waitUntil: (work) => this.ctx.waitUntil(work) })
       return { active: true }
     } catch (error) {
       if (!(error instanceof TokenError) || error.code === 'verifier_unavailable') throw error

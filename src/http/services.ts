@@ -14,6 +14,8 @@ export type Services = {
   /** The objects, as verifiers see them; the same three calls that the service binding offers. */
   binding: VerifierBinding
   verifier: Verifier
+  /** For the service binding: tokens of every audience, always `live`. */
+  checker: Verifier
   hashes: HashQueue
 }
 
@@ -41,6 +43,7 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
     activeKey: () => keySet('activeKey', (stub) => stub.activeKey()),
     keyStatus: (kid, waitUntil) => verifier.keyStatus(kid, waitUntil),
   })
-  opened = { env, services: { config, ring, signer, binding, verifier, hashes: new HashQueue(HASHES) } }
+  const checker = createVerifier({ issuer: config.issuer, audience: [...config.audiences], binding, freshness: 'live' })
+  opened = { env, services: { config, ring, signer, binding, verifier, checker, hashes: new HashQueue(HASHES) } }
   return { ok: true, services: opened.services }
 }

@@ -100,9 +100,10 @@ class TokenVerifier implements Verifier {
   }
 
   async keyStatus(kid: string, waitUntil?: WaitUntil): Promise<'good' | 'denied' | 'unknown'> {
-    const current = this.#poll.isCurrent(this.#nowMs(), waitUntil) || (await this.#poll.becomesCurrent(waitUntil))
-    if (this.#poll.view.deniesKey(kid, Math.floor(this.#nowMs() / 1000))) return 'denied'
-    return current ? 'good' : 'unknown'
+    await this.#poll.becomesFresh(waitUntil)
+    const nowMs = this.#nowMs()
+    if (this.#poll.view.deniesKey(kid, Math.floor(nowMs / 1000))) return 'denied'
+    return this.#poll.view.ageMs(nowMs) <= this.#settings.freshFor ? 'good' : 'unknown'
   }
 
   close(): void {
@@ -145,7 +146,7 @@ class TokenVerifier implements Verifier {
     const nowMs = this.#nowMs()
     if (this.#poll.view.check(known, Math.floor(nowMs / 1000)) === 'revoked') throw this.#refusal('token_revoked', 'denied')
     // Outdated or ended as well: the list says the one, the owner knows the other.
-    const answer = await this.#ask(token, known, waitUntil)
+    const answer = await this.#ask(token, known, this.#settings.freshFor, waitUntil)
     if (answer === null) throw this.#unavailable()
     this.#judge(known, nowMs)
     return answer
@@ -155,7 +156,7 @@ class TokenVerifier implements Verifier {
   async #askLiveWithin(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken> {
     const age = this.#live.rememberedAgeMs(known, this.#nowMs())
     if (age !== null) return this.#accept(known, 'live', age)
-    const answer = await this.#ask(token, known, waitUntil)
+    const answer = await this.#ask(token, known, this.#settings.staleAfter, waitUntil)
     if (answer !== null) return answer
     if (this.#settings.onUnavailable === 'refuse') throw this.#unavailable()
     const nowMs = this.#nowMs()
@@ -164,13 +165,16 @@ class TokenVerifier implements Verifier {
     return this.#accept(known, 'stale', Number.isFinite(viewAge) ? viewAge : null)
   }
 
-  /** The issuer's answer for one token; null when there is none. While no list says whether the key is denied, the key set has to. */
-  async #ask(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken | null> {
-    const published = this.#poll.isWithinBound(this.#nowMs()) || this.#keys.stillPublishes(known.key, waitUntil)
+  /** The issuer's answer for one token; null when there is none. While no view within `bound` says whether the key is denied, the key set has to. */
+  async #ask(token: string, known: KnownToken, bound: number, waitUntil: WaitUntil | undefined): Promise<VerifiedToken | null> {
+    const isDue = this.#poll.view.ageMs(this.#nowMs()) > bound
+    const published = isDue ? this.#keys.stillPublishes(known.key, waitUntil) : true
     const outcome = await this.#live.ask(token, known)
     if (outcome === 'unavailable') return null
     if (outcome !== 'active') throw this.#denied(outcome)
-    if (!(await published)) throw this.#denied('revoked')
+    const isPublished = await published
+    if (isPublished === false) throw this.#denied('revoked')
+    if (isPublished === null) return null
     return this.#accept(known, 'live', 0)
   }
 

@@ -9,7 +9,7 @@ import { importVerificationKey, type VerificationKey } from './verify-signature.
 export const KEY_REFRESH_AGE = 300_000
 
 /** Milliseconds: how old the keys may be that stand in for the list, when it cannot say whether a key is denied. */
-const CONFIRMED_AGE = 5000
+const CONFIRMED_AGE = 1000
 
 const HARD_AGE = JWKS_HARD_AGE * 1000
 const MAX_KEYS = 64
@@ -29,10 +29,10 @@ export type KeyCache = {
   /** The key for a `kid`; an unknown one fetches the set, at most once per cooldown however many ask. */
   find(kid: string, waitUntil?: WaitUntil): Promise<KeyAnswer>
   /**
-   * Whether the issuer still publishes a key: a denied one leaves the set at once. Fetches the set when what is held is more than 5 s old,
-   * at most once in that time; while it cannot be had, what is held decides.
+   * Whether the issuer still publishes a key: a denied one leaves the set at once. Fetches the set when what is held is more than 1 s old,
+   * at most once in that time; null while it cannot be had.
    */
-  stillPublishes(key: VerificationKey, waitUntil?: WaitUntil): Promise<boolean>
+  stillPublishes(key: VerificationKey, waitUntil?: WaitUntil): Promise<boolean | null>
 }
 
 /** The keys of one issuer. Times are milliseconds. */
@@ -89,7 +89,8 @@ export function keyCache(source: IssuerSource, { nowMs, keyCooldown, flightTimeo
     async stillPublishes(key, waitUntil) {
       const isDue = areOlder(nowMs(), CONFIRMED_AGE) && flight.isOver(CONFIRMED_AGE)
       if (isDue || flight.isUnderWay()) await flight.wait(waitUntil)
-      return keys.get(key.kid) === key
+      if (keys.get(key.kid) !== key) return false
+      return areOlder(nowMs(), CONFIRMED_AGE) ? null : true
     },
   }
 }
