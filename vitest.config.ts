@@ -25,7 +25,7 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: 'workerd', include: ['test/**/*.test.ts'], exclude: [...node, 'test/sdk/node/**'] },
+        test: { name: 'workerd', include: ['test/**/*.test.ts'], exclude: [...node, 'test/sdk/node/**'], testTimeout: 30_000 },
       },
       {
         // The verifier promises to run unchanged in both: its suite does.

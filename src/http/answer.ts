@@ -1,3 +1,4 @@
+import type { Sign } from '../keys/signer.ts'
 import type { Ended } from '../objects/account-answers.ts'
 import type { TokenGrant } from '../sessions/session.ts'
 import type { Generation, StartedSession } from '../sessions/start.ts'
@@ -10,18 +11,22 @@ import { ApiError } from './problem.ts'
 
 type Profile = { email: string; name: string | null; roles: string[] }
 
+/** How to sign an access token now; the poll that it may start outlives the request. */
+export function prepareSigning(c: AppContext): Promise<Sign> {
+  return c.get('services').signer.prepare(Math.floor(Date.now() / 1000), (work) => c.executionCtx.waitUntil(work))
+}
+
 /** Signs exactly what the account's transaction granted. */
-export async function accessTokenAnswer(c: AppContext, token: TokenGrant) {
-  const { config, signer } = c.get('services')
-  const access_token = await signer.sign({ iss: config.issuer, ...token }, token.iat, (work) => c.executionCtx.waitUntil(work))
+export async function accessTokenAnswer(c: AppContext, token: TokenGrant, sign: Sign) {
+  const access_token = await sign({ iss: c.get('services').config.issuer, ...token })
   return { access_token, token_type: 'Bearer' as const, expires_in: token.exp - token.iat, scope: token.scope }
 }
 
 /** A token sign-in and a refresh answer the same shape. */
-export async function tokensAnswer(c: AppContext, sid: string, token: TokenGrant, refresh: Generation) {
+export async function tokensAnswer(c: AppContext, sid: string, token: TokenGrant, refresh: Generation, sign: Sign) {
   const { ring } = c.get('services')
   const fields = { sub: token.sub, grant_id: refresh.grant_id, generation: refresh.generation, secret: refresh.secret }
-  const [answer, sealed] = await Promise.all([accessTokenAnswer(c, token), sealRefreshToken(ring, fields, refresh.secret_id)])
+  const [answer, sealed] = await Promise.all([accessTokenAnswer(c, token, sign), sealRefreshToken(ring, fields, refresh.secret_id)])
   // The secret that the newest generation was first sealed with has left the ring: its old spelling is dead anyway.
   const refresh_token = sealed ?? (await sealRefreshToken(ring, fields, ring.newest.id))
   return { ...answer, refresh_token, sid }
@@ -38,7 +43,9 @@ export async function startedAnswer(
 ) {
   const { ring } = c.get('services')
   writeDeviceCookie(c, await sealDeviceCookie(ring, { sub, device: device.id, issued_at: device.issued_at }))
-  if (started.use === 'tokens') return c.json(await tokensAnswer(c, started.session.sid, started.token, started.refresh), status)
+  if (started.use === 'tokens') {
+    return c.json(await tokensAnswer(c, started.session.sid, started.token, started.refresh, await prepareSigning(c)), status)
+  }
   writeSessionCookie(c, await sealSessionCookie(ring, { sub, sid: started.session.sid, secret: started.secret }))
   const { email, name, roles } = profile
   return c.json({ sub, email, name, roles, ...started.session }, status)

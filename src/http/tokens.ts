@@ -1,6 +1,6 @@
 import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
 import { openRefreshToken } from '../tokens/refresh-token.ts'
-import { accessTokenAnswer, tokensAnswer } from './answer.ts'
+import { accessTokenAnswer, prepareSigning, tokensAnswer } from './answer.ts'
 import { tokenAsk } from './ask.ts'
 import { requireCookie, unproven } from './caller.ts'
 import { log } from './log.ts'
@@ -20,7 +20,7 @@ export const token = withBody({
     const ask = tokenAsk(c.get('services').config, body)
     const minted = await c.get('objects').account(sub, 'mintToken', (stub) => stub.mintToken(proof, ask))
     if (!minted.ok) throw unproven(minted)
-    return c.json(await accessTokenAnswer(c, minted.token))
+    return c.json(await accessTokenAnswer(c, minted.token, await prepareSigning(c)))
   },
 })
 
@@ -40,7 +40,7 @@ export const refresh = withBody({
     const { sub, grant_id, generation, secret } = opened
     const network = networkDigest(ring, c.req.header('CF-Connecting-IP'))
     // A rotation whose access token cannot be signed would be a lost response of our own making.
-    await c.get('services').signer.prepare(Math.floor(Date.now() / 1000), (work) => c.executionCtx.waitUntil(work))
+    const sign = await prepareSigning(c)
     const presented = { grant_id, generation, secret, network, client_id: FIRST_PARTY_CLIENT_ID, secret_id: ring.newest.id }
     const refreshed = await c.get('objects').account(sub, 'rotateRefreshToken', (stub) => stub.rotateRefreshToken(presented))
     if (!refreshed.ok) {
@@ -48,6 +48,6 @@ export const refresh = withBody({
       throw new ApiError('invalid_grant', { reason: refreshed.reason })
     }
     if (refreshed.zone === 'B') log(c, 'info', 'refresh_recovered', { sub, grant_id, generation })
-    return c.json(await tokensAnswer(c, refreshed.sid, refreshed.token, refreshed.refresh))
+    return c.json(await tokensAnswer(c, refreshed.sid, refreshed.token, refreshed.refresh, sign))
   },
 })

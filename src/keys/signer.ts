@@ -17,6 +17,8 @@ export type SignerSource = {
   keyStatus(kid: string, waitUntil?: WaitUntil): Promise<'good' | 'denied' | 'unknown'>
 }
 
+export type Sign = (claims: object) => Promise<string>
+
 /** None of the secrets opens the signing key: SALLYPORT_SECRET was replaced instead of extended. */
 export class SecretRingError extends Error {
   override name = 'SecretRingError'
@@ -44,17 +46,17 @@ export class Signer {
     this.#source = source
   }
 
-  /** The compact JWS of the claims, exactly as given. `now` in integer seconds. */
-  async sign(claims: object, now: number, waitUntil?: WaitUntil): Promise<string> {
-    const key = await this.#key(now, waitUntil)
-    const input = `${key.header}.${segment(claims)}`
-    const signature = await crypto.subtle.sign(WEB_CRYPTO[key.alg], key.key, text.encode(input))
-    return `${input}.${encodeBase64url(new Uint8Array(signature))}`
-  }
-
-  /** Makes sure that there is a key to sign with, before something is changed that would be lost without its token. */
-  async prepare(now: number, waitUntil?: WaitUntil): Promise<void> {
-    await this.#key(now, waitUntil)
+  /**
+   * Answers how to sign: a function from claims to their compact JWS, exactly as given. Asked for before something is changed that would be
+   * lost without its token. `now` in integer seconds.
+   */
+  async prepare(now: number, waitUntil?: WaitUntil): Promise<Sign> {
+    const { alg, key, header } = await this.#key(now, waitUntil)
+    return async (claims) => {
+      const input = `${header}.${segment(claims)}`
+      const signature = await crypto.subtle.sign(WEB_CRYPTO[alg], key, text.encode(input))
+      return `${input}.${encodeBase64url(new Uint8Array(signature))}`
+    }
   }
 
   /** The key set has changed: the next token asks it again. */

@@ -12,6 +12,7 @@ type KeySetStub = ReturnType<typeof keySet>
 const states = async (keys: KeySetStub) => (await keys.list()).map(({ state }) => state).sort()
 const published = async (keys: KeySetStub) => (await keys.jwks()).keys.map(({ kid }) => kid).sort()
 let now = 0
+const sign = async (signer: Signer) => (await signer.prepare(Math.floor(now / 1000)))({})
 const later = (seconds: number) => {
   now += seconds * 1000
   vi.setSystemTime(now)
@@ -112,7 +113,7 @@ test('a signer follows a denial at once, and a rotation within a minute', async 
     activeKey: async () => keys.activeKey(),
     keyStatus: async (kid) => (denied.has(kid) ? 'denied' : 'good'),
   })
-  const kidOf = async () => JSON.parse(atob((await signer.sign({}, Math.floor(now / 1000))).split('.')[0] ?? '')).kid
+  const kidOf = async () => JSON.parse(atob((await sign(signer)).split('.')[0] ?? '')).kid
   const first = await kidOf()
   const second = await keys.rotate()
   later(30)
@@ -134,12 +135,12 @@ test('a signer that cannot reach the key set signs on for five minutes at most',
     return keys.activeKey()
   }
   const signer = new Signer(ring, { activeKey, keyStatus: async () => 'good' })
-  await signer.sign({}, Math.floor(now / 1000))
+  await sign(signer)
   reachable = false
   later(299)
-  await signer.sign({}, Math.floor(now / 1000))
+  await sign(signer)
   later(1)
-  await expect(signer.sign({}, Math.floor(now / 1000))).rejects.toThrow('unreachable')
+  await expect(sign(signer)).rejects.toThrow('unreachable')
 })
 
 test('a secret that was replaced instead of extended is named as the cause, and a rotation heals it', async () => {
@@ -147,7 +148,7 @@ test('a secret that was replaced instead of extended is named as the cause, and 
   await keys.activeKey()
   const ring = await openSecretRing(['a-wrong-secret-of-at-least-32-characters'])
   const signer = new Signer(ring, { activeKey: async () => keys.activeKey(), keyStatus: async () => 'good' })
-  await expect(signer.sign({}, Math.floor(now / 1000))).rejects.toThrow(SecretRingError)
+  await expect(sign(signer)).rejects.toThrow(SecretRingError)
   await runInDurableObject(keys, (_, state) => state.storage.sql.exec("UPDATE signing_key SET secret_id = 'ffffffff'"))
   const kid = await keys.rotate()
   const right = await openSecretRing([env.SALLYPORT_SECRET ?? ''])
