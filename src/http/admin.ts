@@ -1,6 +1,7 @@
 import { locateIdentifier, normalizeEmail } from '../accounts/identifier.ts'
 import type { Account } from '../objects/account.ts'
 import type { Ended } from '../objects/account-answers.ts'
+import type { Rotated } from '../objects/key-set.ts'
 import { decodeBase64url } from '../protocol/base64url.ts'
 import { readBearer } from '../protocol/bearer.ts'
 import { requireDenied } from './answer.ts'
@@ -45,13 +46,24 @@ export const listedKeys = operation({
   },
 })
 
+/** Waits for the next key to have been published for a moment: two rotations in a row must refuse nobody. */
+async function rotate(c: AppContext): Promise<Rotated> {
+  for (;;) {
+    const rotated = await c.get('objects').keySet('rotate', (stub) => stub.rotate(), { repeatable: false })
+    if (rotated.ok || rotated.error !== 'too_soon') return rotated
+    await scheduler.wait(rotated.retryAfter * 1000)
+  }
+}
+
 export const rotatedKeys = operation({
   summary: 'Let the published next key sign from now on. Tokens of the old one stay valid until they expire.',
   access: 'operator',
   answers: { 201: { description: 'The key that signs now.', schema: RotatedAnswer } },
-  problems: ['invalid_token'],
+  problems: ['invalid_token', 'too_many_keys'],
   async handle(c) {
-    const kid = await c.get('objects').keySet('rotate', (stub) => stub.rotate(), { repeatable: false })
+    const rotated = await rotate(c)
+    if (!rotated.ok) throw new ApiError('too_many_keys', { retryAfter: rotated.retryAfter })
+    const { kid } = rotated
     c.get('services').signer.forget()
     log(c, 'warn', 'key_rotated', { kid })
     return c.json({ kid }, 201)

@@ -29,6 +29,7 @@ export const PROBLEMS = {
   password_contains_identifier: [422, 'The password is made from your address or name.'],
   password_malformed: [422, 'The password is not valid text.'],
   too_many_attempts: [429, 'Too many wrong passwords; wait as long as Retry-After says.'],
+  too_many_keys: [429, 'As many keys are published as verifiers take; an old one goes at Retry-After.'],
   headers_too_large: [431, 'The Authorization header is longer than any token of ours.'],
   internal_error: [500, 'Something is wrong on our side.'],
   misconfigured: [503, 'This deployment is not configured.'],

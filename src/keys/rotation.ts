@@ -17,6 +17,14 @@ export const RETIRED_SECONDS = SIGNER_CACHE_SECONDS + ACCESS_TOKEN_LIFETIME + CL
 /** How long a revoked key's row is kept, so that a repeated revocation has its answer. */
 export const REVOKED_SECONDS = 30 * 86_400
 
+/**
+ * How long a key is published before a rotation by hand may make it sign: whoever has just asked for an unknown key asks again only after
+ * a second, and must not miss it.
+ */
+export const HAND_PUBLISHED_SECONDS = 2
+/** So many keys are published at most; verifiers take 64. Only rotations by hand, again and again, come near it. */
+export const MAX_PUBLISHED_KEYS = 32
+
 type Timed = Pick<KeyRow, 'kid' | 'state' | 'state_at' | 'created_at'>
 
 export type Step = { kid: string; state: KeyState | 'gone' }
@@ -32,6 +40,21 @@ export function dueSteps(keys: readonly Timed[], now: number): Step[] {
     if (key.state === 'revoked' && now >= key.state_at + REVOKED_SECONDS) steps.push({ kid: key.kid, state: 'gone' })
   }
   return steps
+}
+
+/** Whether a rotation by hand may happen now, or in how many seconds: when the next key has been published long enough, when an old one has gone. */
+export function handRotation(
+  keys: readonly Timed[],
+  now: number,
+): { ok: true } | { ok: false; error: 'too_soon' | 'too_many'; retryAfter: number } {
+  const next = keys.find((key) => key.state === 'next')
+  const retired = keys.filter((key) => key.state === 'retired')
+  if (keys.length - keys.filter((key) => key.state === 'revoked').length >= MAX_PUBLISHED_KEYS) {
+    const gone = Math.min(...retired.map((key) => key.state_at + RETIRED_SECONDS))
+    return { ok: false, error: 'too_many', retryAfter: Math.max(1, gone - now) }
+  }
+  const ready = next ? next.created_at + HAND_PUBLISHED_SECONDS : now
+  return ready > now ? { ok: false, error: 'too_soon', retryAfter: ready - now } : { ok: true }
 }
 
 /** The steps by which `next` becomes the key that signs. */

@@ -4,7 +4,7 @@ import type { Env } from '../env.ts'
 import { type GeneratedKey, generateKey, unwrapKey, wrapKey } from '../keys/generate.ts'
 import type { KeyRow, KeyState, PublicJwk } from '../keys/key.ts'
 import { keyStore } from '../keys/key-store.ts'
-import { dueSteps, nextDue, promote, switchTime } from '../keys/rotation.ts'
+import { dueSteps, handRotation, nextDue, promote, switchTime } from '../keys/rotation.ts'
 import { openSecretRing, type SecretRing } from '../keys/secret-ring.ts'
 import type { ActiveKey } from '../keys/signer.ts'
 import { denyKey } from '../revocation/denials.ts'
@@ -12,6 +12,8 @@ import { outboxStore } from '../revocation/outbox-store.ts'
 import { migrate } from '../storage/migrate.ts'
 import init from '../storage/schema/key-set/0001-init.sql'
 import { deliver, retryDelay } from './delivery.ts'
+
+export type Rotated = { ok: true; kid: string } | { ok: false; error: 'too_soon' | 'too_many'; retryAfter: number }
 
 export type ListedKey = { kid: string; alg: string; state: KeyState }
 
@@ -54,25 +56,28 @@ export class KeySet extends DurableObject<Env> {
   }
 
   /** Makes the published `next` key sign from now on; answers its kid. A `next` that no secret opens is replaced. */
-  async rotate(): Promise<string> {
+  async rotate(): Promise<Rotated> {
     const ring = await this.#ring
-    const waiting = (await this.#settled()).find((key) => key.state === 'next')
+    const settled = await this.#settled()
+    const may = handRotation(settled, this.#now())
+    if (!may.ok) return may
+    const waiting = settled.find((key) => key.state === 'next')
     const usable = waiting !== undefined && (await unwrapKey(waiting, ring)) !== null
     const [fresh, spare] = await Promise.all([this.#generate(), usable ? null : this.#generate()])
-    return this.#change((now) => {
+    return this.#change((now): Rotated => {
       const keys = this.#keys.all()
       const next = keys.find((key) => key.state === 'next')
       const active = keys.find((key) => key.state === 'active')
       if (next && !spare) {
         this.#keys.apply(promote(active, next), now)
         this.#insert(fresh, 'next', now)
-        return next.kid
+        return { ok: true, kid: next.kid }
       }
       if (active) this.#keys.setState(active.kid, 'retired', now)
       if (next) this.#keys.apply([{ kid: next.kid, state: 'gone' }], now)
       this.#insert(fresh, 'active', now)
       this.#insert(spare ?? fresh, 'next', now)
-      return fresh.kid
+      return { ok: true, kid: fresh.kid }
     })
   }
 

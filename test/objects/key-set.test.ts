@@ -9,6 +9,14 @@ import { callHook } from '../../src/objects/call.ts'
 
 const keySet = (name = crypto.randomUUID()) => env.KEY_SET.getByName(name)
 type KeySetStub = ReturnType<typeof keySet>
+/** A rotation by hand, when the next key has been published for a moment. */
+async function rotated(keys: KeySetStub): Promise<string> {
+  await keys.jwks()
+  later(2)
+  const answer = await keys.rotate()
+  if (!answer.ok) throw new Error(answer.error)
+  return answer.kid
+}
 const states = async (keys: KeySetStub) => (await keys.list()).map(({ state }) => state).sort()
 const published = async (keys: KeySetStub) => (await keys.jwks()).keys.map(({ kid }) => kid).sort()
 let now = 0
@@ -73,7 +81,7 @@ test('a rotation by hand lets the published key sign, and goes on publishing the
   const keys = keySet()
   const before = await published(keys)
   const old = await keys.activeKey()
-  const kid = await keys.rotate()
+  const kid = await rotated(keys)
   expect(before).toContain(kid)
   expect((await keys.activeKey()).kid).toBe(kid)
   expect(await published(keys)).toEqual(expect.arrayContaining([...before, old.kid]))
@@ -115,7 +123,7 @@ test('a signer follows a denial at once, and a rotation within a minute', async 
   })
   const kidOf = async () => JSON.parse(atob((await sign(signer)).split('.')[0] ?? '')).kid
   const first = await kidOf()
-  const second = await keys.rotate()
+  const second = await rotated(keys)
   later(30)
   expect(await kidOf()).toBe(first)
   later(31)
@@ -150,8 +158,26 @@ test('a secret that was replaced instead of extended is named as the cause, and 
   const signer = new Signer(ring, { activeKey: async () => keys.activeKey(), keyStatus: async () => 'good' })
   await expect(sign(signer)).rejects.toThrow(SecretRingError)
   await runInDurableObject(keys, (_, state) => state.storage.sql.exec("UPDATE signing_key SET secret_id = 'ffffffff'"))
-  const kid = await keys.rotate()
+  const kid = await rotated(keys)
   const right = await openSecretRing([env.SALLYPORT_SECRET ?? ''])
   expect(await unwrapKey(await keys.activeKey(), right)).not.toBeNull()
   expect((await keys.activeKey()).kid).toBe(kid)
+})
+
+test('two rotations by hand in a row: the second waits until the next key has been published for a moment', async () => {
+  const keys = keySet()
+  await rotated(keys)
+  expect(await keys.rotate()).toEqual({ ok: false, error: 'too_soon', retryAfter: 2 })
+  later(2)
+  expect(await keys.rotate()).toMatchObject({ ok: true })
+})
+
+test('rotations without end publish no more keys than verifiers take, and go on when old ones are gone', async () => {
+  const keys = keySet()
+  for (let n = 0; n < 30; n++) await rotated(keys)
+  expect(await published(keys)).toHaveLength(32)
+  later(2)
+  expect(await keys.rotate()).toMatchObject({ ok: false, error: 'too_many' })
+  later(RETIRED_SECONDS)
+  expect(await keys.rotate()).toMatchObject({ ok: true })
 })

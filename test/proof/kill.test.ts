@@ -124,7 +124,8 @@ async function live(server: Server, random: Random, rounds: number): Promise<Sto
   for (let round = 0; round < rounds; round++) {
     const sinceMs = Date.now()
     const runs = actors.map((actor) => run(world, actor, acknowledged, () => chooseOperation(world, actor)))
-    await sleep(random.int(20, 300))
+    await acknowledgements(acknowledged, acknowledged.length + random.int(1, 30))
+    await sleep(random.int(0, 25))
     if (round % ROTATE_EVERY === 0) {
       runs.push(rotateBeside(world, keeper, acknowledged))
       await sleep(random.int(0, 40))
@@ -145,6 +146,12 @@ async function live(server: Server, random: Random, rounds: number): Promise<Sto
   await checkKeys(world)
   world.client.close()
   return { world, acknowledged, outcomes, accounts: all.length }
+}
+
+/** Waits until so many have come, however slow the machine is; but not for long. */
+async function acknowledgements(acknowledged: readonly string[], count: number): Promise<void> {
+  const startedMs = Date.now()
+  while (acknowledged.length < count && Date.now() < startedMs + 2_000) await sleep(2)
 }
 
 async function checkTouched(world: World, { random, touched }: Actor, sinceMs: number): Promise<void> {
