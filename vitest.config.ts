@@ -6,6 +6,8 @@ const node = ['flows', 'proof', 'scripts', 'house', 'browser', 'docs', 'examples
 
 export default defineConfig({
   test: {
+    // Half of the time a suite waits for its server.
+    maxWorkers: 2,
     // The Worker's own log lines would bury what the tests say.
     onConsoleLog: (line) => (line.startsWith('{"level"') ? false : undefined),
     projects: [

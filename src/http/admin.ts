@@ -12,8 +12,8 @@ import { type Operation, operation, withBody } from './operation.ts'
 import { ApiError } from './problem.ts'
 import { AccountAnswer, KeysAnswer, RolesBody, RotatedAnswer } from './schemas.ts'
 
-/** How old a verifier's view may be before a `live` answer waits for a new one: `freshFor` of the SDK, in milliseconds. */
-const VIEW_MS = 1000
+/** How old a verifier's view may be before a `live` answer waits for a new one (`freshFor` of the SDK), and some; in milliseconds. */
+const VIEW_MS = 1200
 
 const sha256 = (text: string) => crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
 

@@ -11,7 +11,7 @@ import { createRandom } from './random.ts'
 import * as sessions from './session-operations.ts'
 import { SEED, sized } from './size.ts'
 
-const ROUNDS = sized(100, 1_000)
+const ROUNDS = sized(50, 1_000)
 const LANES = 4
 /** A server hashes one password at a time. */
 const SERVERS = 2
