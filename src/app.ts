@@ -5,7 +5,6 @@ import type { AppContext, AppEnv } from './http/context.ts'
 import * as demo from './http/demo.ts'
 import { cors, secureHeaders } from './http/headers.ts'
 import { log } from './http/log.ts'
-import { objects } from './http/objects.ts'
 import { type MountedOperation, openApiDocument } from './http/openapi.ts'
 import { type Operation, operation } from './http/operation.ts'
 import * as pages from './http/pages.tsx'
@@ -115,7 +114,7 @@ app.use(async (c, next) => {
     return
   }
   c.set('services', opened.services)
-  c.set('objects', objects(c.env))
+  c.set('objects', opened.services.objects)
   await next()
   // A socket has no headers to add to, and a copied response would lose it.
   if (c.res.status !== 101) secureHeaders(c.res.headers, requestId, opened.services.config)

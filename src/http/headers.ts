@@ -2,17 +2,16 @@ import type { MiddlewareHandler } from 'hono'
 import type { Config } from '../config.ts'
 import type { AppEnv } from './context.ts'
 
-/** What every response says, unless its route has said it already. Shared by the answers that come before any route. */
+const NOTHING_MAY_LOAD = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+/** What every response says; caching and the content policy unless its route has said them already. */
 export function secureHeaders(headers: Headers, requestId: string, config?: Config): void {
-  const defaults: Record<string, string> = {
-    'Cache-Control': 'no-store',
-    'Content-Security-Policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    'X-Content-Type-Options': 'nosniff',
-    'Referrer-Policy': 'no-referrer',
-    'X-Request-Id': requestId,
-    ...(config?.issuer.startsWith('http:') ? {} : { 'Strict-Transport-Security': 'max-age=31536000; includeSubDomains' }),
-  }
-  for (const [name, value] of Object.entries(defaults)) if (!headers.has(name)) headers.set(name, value)
+  if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
+  if (!headers.has('Content-Security-Policy')) headers.set('Content-Security-Policy', NOTHING_MAY_LOAD)
+  headers.set('X-Content-Type-Options', 'nosniff')
+  headers.set('Referrer-Policy', 'no-referrer')
+  headers.set('X-Request-Id', requestId)
+  if (!config?.issuer.startsWith('http:')) headers.set('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')
 }
 
 const PREFLIGHT = {

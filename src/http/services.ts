@@ -4,7 +4,7 @@ import { openSecretRing, type SecretRing } from '../keys/secret-ring.ts'
 import { Signer } from '../keys/signer.ts'
 import { HashQueue } from '../login/hash-queue.ts'
 import { createVerifier, type Verifier, type VerifierBinding } from '../sdk/index.ts'
-import { objects } from './objects.ts'
+import { type Objects, objects } from './objects.ts'
 
 /** What an isolate keeps between requests: values only, never a stub, a request or a promise of somebody else's. */
 export type Services = {
@@ -16,6 +16,7 @@ export type Services = {
   verifier: Verifier
   /** For the service binding: tokens of every audience, always `live`. */
   checker: Verifier
+  objects: Objects
   hashes: HashQueue
 }
 
@@ -31,7 +32,8 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
   if (!read.ok) return read
   const { config } = read
   const ring = await openSecretRing(config.secrets)
-  const { keySet, list, account } = objects(env)
+  const reached = objects(env)
+  const { keySet, list, account } = reached
   const binding: VerifierBinding = {
     jwks: () => keySet('jwks', (stub) => stub.jwks()),
     revocations: (after) => list('feed', (stub) => stub.feed(after)),
@@ -44,6 +46,6 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
     keyStatus: (kid, waitUntil) => verifier.keyStatus(kid, waitUntil),
   })
   const checker = createVerifier({ issuer: config.issuer, audience: [...config.audiences], binding, freshness: 'live' })
-  opened = { env, services: { config, ring, signer, binding, verifier, checker, hashes: new HashQueue(HASHES) } }
+  opened = { env, services: { config, ring, signer, binding, verifier, checker, objects: reached, hashes: new HashQueue(HASHES) } }
   return { ok: true, services: opened.services }
 }

@@ -1,0 +1,72 @@
+// Interleaved rounds: every target in a random order, the bare route of its group before, between and after, and each target against the
+// bare runs beside it. What the machine does meanwhile thus touches both.
+import { cpuMs } from './server.mjs'
+
+/** Targets between two runs of the bare route. */
+const BATCH = 3
+/** Run before the clock starts, so that the objects of a target are awake again: they sleep after 10 s. */
+const LEAD_IN_SECONDS = 1
+
+/**
+ * @typedef {{ name: string, rps: number, p50Ms: number, cpuMs: number, cpuRatio: number, speedRatio: number }} Sample
+ *   `cpuMs` a request; the ratios are against the bare route
+ */
+
+async function measure(target, seconds) {
+  await target.ready?.()
+  if (target.leadIn) await target.run(LEAD_IN_SECONDS)
+  const before = await cpuMs(target.pid)
+  const startedMs = performance.now()
+  const { count, failed, reason, p50Ms } = await target.run(seconds)
+  const took = (performance.now() - startedMs) / 1000
+  const spent = (await cpuMs(target.pid)) - before
+  if (failed > 0 || count === 0) throw new Error(`${target.name}: ${count} answered, ${failed} failed${reason ? `, ${reason}` : ''}`)
+  return { name: target.name, rps: count / took, p50Ms, cpuMs: spent / count }
+}
+
+const mean = (a, b) => (a + b) / 2
+
+const compared = (sample, before, after) => ({
+  ...sample,
+  cpuRatio: sample.cpuMs / mean(before.cpuMs, after.cpuMs),
+  speedRatio: sample.rps / mean(before.rps, after.rps),
+})
+
+function shuffled(items) {
+  return items
+    .map((item) => ({ item, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item)
+}
+
+/** One round; answers its samples, those of the bare routes included. */
+async function round(targets, seconds) {
+  const samples = []
+  for (const group of shuffled([...new Set(targets.map(({ group }) => group))])) {
+    const ofGroup = targets.filter((target) => target.group === group)
+    const floor = ofGroup.find((target) => target.floor)
+    const order = shuffled(ofGroup.filter((target) => !target.floor))
+    if (!floor || order.length === 0) continue
+    let before = await measure(floor, seconds)
+    samples.push(compared(before, before, before))
+    for (let at = 0; at < order.length; at += BATCH) {
+      const batch = []
+      for (const target of order.slice(at, at + BATCH)) batch.push(await measure(target, seconds))
+      const after = await measure(floor, seconds)
+      samples.push(compared(after, after, after), ...batch.map((sample) => compared(sample, before, after)))
+      before = after
+    }
+  }
+  return samples
+}
+
+/** @returns {Promise<Sample[]>} */
+export async function rounds(targets, { count, seconds, warmUpSeconds, onRound }) {
+  for (const target of targets) await measure(target, warmUpSeconds)
+  const samples = []
+  for (let done = 1; done <= count; done++) {
+    samples.push(...(await round(targets, seconds)))
+    onRound(done)
+  }
+  return samples
+}

@@ -1,0 +1,98 @@
+// npm run bench:sdk [-- --quick]: what the verifier costs beside its peers, how soon it refuses, what it holds in memory. Writes
+// bench/sdk-results.md and bench/sdk-chart.svg, and every sample to bench/dist/sdk-results.json.
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { Refusal, run } from '../scripts/toolchain.mjs'
+
+const HERE = import.meta.dirname
+const say = (line) => process.stdout.write(`${line}\n`)
+
+const FULL = { rounds: 5, seconds: 2, delays: 1000, keys: 20, denials: 1_000_000, tokens: 1_000_000 }
+const QUICK = { rounds: 2, seconds: 1, delays: 60, keys: 2, denials: 100_000, tokens: 50_000 }
+
+/** The peers are packages of the bench alone. */
+async function installPeers() {
+  const { devDependencies } = JSON.parse(readFileSync(path.join(HERE, 'package.json'), 'utf8'))
+  if (Object.keys(devDependencies).every((name) => existsSync(path.join(HERE, 'node_modules', name)))) return
+  say('Installing the peers of bench/package-lock.json (once) ...')
+  const npm = spawn('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], { cwd: HERE, stdio: 'inherit' })
+  const code = await new Promise((resolve) => {
+    npm.once('error', () => resolve(1))
+    npm.once('exit', resolve)
+  })
+  if (code !== 0) throw new Refusal('The peers could not be installed.')
+}
+
+/** Whatever is started is stopped. */
+async function using(started, work) {
+  try {
+    return await work(started)
+  } finally {
+    await started.stop()
+  }
+}
+
+async function timeTargets(sizes) {
+  const { rounds } = await import('./rounds.mjs')
+  const { startWorkerTargets } = await import('./sdk/targets.mjs')
+  const { startNodeTargets } = await import('./sdk/node-targets.mjs')
+  const { serveJwks } = await import('./sdk/tokens.mjs')
+  const plan = { count: sizes.rounds, seconds: sizes.seconds, warmUpSeconds: 1 }
+  return using(await serveJwks(), async (jwks) =>
+    using(await startWorkerTargets(jwks.url, say), async (workers) =>
+      using(await startNodeTargets(workers.product), async (node) => {
+        const targets = [...workers.targets, ...node.targets]
+        const samples = await rounds(targets, { ...plan, onRound: (done) => say(`Round ${done} of ${plan.count}`) })
+        return { plan, targets: targets.map(({ run: _, ...target }) => target), samples }
+      }),
+    ),
+  )
+}
+
+async function prove(sizes) {
+  const { startProof } = await import('./sdk/proof.mjs')
+  const { countCalls } = await import('./sdk/calls.mjs')
+  const { measureDelays } = await import('./sdk/delays.mjs')
+  const { measureDenials } = await import('./sdk/denials.mjs')
+  return using(await startProof(), async (server) => {
+    say('Counting what is asked of the issuer ...')
+    const calls = await countCalls(server, sizes.seconds * 2)
+    say(`Denials: ${sizes.denials} ...`)
+    const denials = await measureDenials(server, sizes.denials, 1)
+    return { calls, denials }
+  }).then(async (measured) =>
+    // Another list: a verifier beside a full one would first read all of it.
+    using(await startProof(), async (server) => {
+      say(`Revoking: ${sizes.delays} of each kind ...`)
+      return { ...measured, delays: await measureDelays(server, sizes.delays, sizes.keys) }
+    }),
+  )
+}
+
+async function main() {
+  const { values } = parseArgs({
+    options: { quick: { type: 'boolean', default: false }, out: { type: 'string', default: path.join(HERE, 'sdk-results.md') } },
+  })
+  const sizes = values.quick ? QUICK : FULL
+  if (process.platform !== 'linux') throw new Refusal('The bench reads CPU times from /proc, so it needs Linux.')
+  await installPeers()
+  const { measureMemory } = await import('./sdk/memory.mjs')
+  const { markdown, points } = await import('./sdk/results.mjs')
+  const { drawChart } = await import('./sdk/chart.mjs')
+  const timed = await timeTargets(sizes)
+  const proven = await prove(sizes)
+  say(`Tokens: ${sizes.tokens} ...`)
+  const results = { sizes, quick: values.quick, ...timed, ...proven, memory: await measureMemory(sizes.tokens) }
+  const dist = path.join(HERE, 'dist')
+  await mkdir(dist, { recursive: true })
+  await writeFile(path.join(dist, 'sdk-results.json'), JSON.stringify(results, null, 1))
+  await drawChart(points(results), path.join(path.dirname(values.out), 'sdk-chart.svg'))
+  await writeFile(values.out, markdown(results))
+  say(`Written: ${values.out}`)
+}
+
+await run(main)
+process.exit()

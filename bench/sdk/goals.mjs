@@ -1,0 +1,141 @@
+// What was set out to be reached, each with what was measured beside it.
+import { show, spread } from '../results.mjs'
+
+/**
+ * @typedef {{ figure: string, goal: string, measured: string, met: boolean }} Goal
+ * @typedef {object} Measured everything that bench:sdk measures
+ */
+
+const quantile = (numbers, part) => numbers.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(numbers.length * part) - 1)]
+const megabytes = (bytes) => bytes / 1e6
+
+export const ratios = ({ samples }, name, field) => spread(samples.filter((sample) => sample.name === name).map((sample) => sample[field]))
+
+function costGoals(results) {
+  const cpu = (name) => ratios(results, name, 'cpuRatio')
+  const speed = ratios(results, 'SDK, fresh', 'speedRatio')
+  const limit = (figure, name, most) => {
+    const is = cpu(name)
+    return { figure, goal: `<= ${most} x CPU`, measured: `${show(is, 2)} x`, met: is.median <= most }
+  }
+  const ours = ratios(results, 'SDK on node:http, fresh, WebSocket', 'speedRatio')
+  const peers = ratios(results, 'fast-jwt on fastify, cache', 'speedRatio')
+  const [onFastify, fastJwt] = ['SDK on fastify, fresh, WebSocket', 'fast-jwt on fastify, cache'].map((name) => cpu(name))
+  return [
+    limit('`fresh`, repeated token, CPU (decides)', 'SDK, fresh', 1.1),
+    {
+      figure: '`fresh`, repeated token, throughput',
+      goal: '>= 0.95 of the bare route',
+      measured: show(speed, 2),
+      met: speed.median >= 0.95,
+    },
+    limit('first sight of an ES256 token', 'SDK, fresh, first sight (ES256)', 2.6),
+    limit('the same, stretch', 'SDK, fresh, first sight (ES256)', 2.3),
+    limit('`live`, repeated token, over the service binding', 'SDK, live', 3.6),
+    limit("`live`, repeated token, in Sallyport's own Worker", "Sallyport's own /api/demo/live", 3.6),
+    {
+      figure: 'Node: throughput against bare `node:http`',
+      goal: 'ahead of fast-jwt with its cache',
+      measured: `${show(ours, 2)}; fast-jwt on fastify ${show(peers, 2)}`,
+      met: ours.median > peers.median,
+    },
+    {
+      figure: 'Node: the same framework for both (fastify), CPU',
+      goal: 'ahead of fast-jwt with its cache',
+      measured: `${show(onFastify, 2)} x; fast-jwt ${show(fastJwt, 2)} x`,
+      met: onFastify.median < fastJwt.median,
+    },
+  ]
+}
+
+function delayGoals({ delays }) {
+  const goals = []
+  for (const [kind, seen] of Object.entries(delays)) {
+    const fresh = seen.map(({ freshMs }) => freshMs)
+    const pushed = seen.map(({ pushedMs }) => pushedMs)
+    const liveAccepted = seen.filter(({ liveAccepted }) => liveAccepted).length
+    const [freshP99, freshMax, pushedP99] = [quantile(fresh, 0.99), Math.max(...fresh), quantile(pushed, 0.99)]
+    const what = `${seen.length} x \`${kind}\``
+    goals.push(
+      {
+        figure: `${what}: \`live\` after the acknowledgement`,
+        goal: '0 accepted',
+        measured: `${liveAccepted} accepted`,
+        met: liveAccepted === 0,
+      },
+      {
+        figure: `${what}: \`fresh\`, p50 / p99 / max`,
+        goal: 'p99 <= 1.1 s, max <= 5 s',
+        measured: `${[quantile(fresh, 0.5), freshP99, freshMax].map((ms) => (ms / 1000).toFixed(2)).join(' / ')} s`,
+        met: freshP99 <= 1100 && freshMax <= 5000,
+      },
+      {
+        figure: `${what}: WebSocket, p50 / p99 / max`,
+        goal: 'p99 < 100 ms',
+        measured: `${[quantile(pushed, 0.5), pushedP99, Math.max(...pushed)].map((ms) => ms.toFixed(1)).join(' / ')} ms`,
+        met: pushedP99 < 100,
+      },
+    )
+  }
+  return goals
+}
+
+function callGoal({ calls: { seconds, requests, jwks, revocations, check } }) {
+  return {
+    figure: 'requests to the issuer per verified request',
+    goal: '0 beyond one poll a second',
+    measured: `${requests} requests in ${seconds.toFixed(1)} s: ${revocations} polls, ${jwks} for keys, ${check} checks`,
+    met: revocations <= Math.ceil(seconds) && jwks === 0 && check === 0,
+  }
+}
+
+function denialGoals({ denials: { count, delta, none, many, heapBytes, snapshotBytes, deltaBytes } }) {
+  const most = (figure, goal, is, digits, unit, limit) => ({
+    figure: `${count.toLocaleString('en')} denials: ${figure}`,
+    goal,
+    measured: `${show(is, digits)} ${unit}`,
+    met: is.median <= limit,
+  })
+  const cost = { none: spread(none.cpuMs.map((ms) => ms * 1000)), many: spread(many.cpuMs.map((ms) => ms * 1000)) }
+  return [
+    most('view', '<= 48 MB', spread([megabytes(heapBytes)]), 1, 'MB', 48),
+    most('one look-up', '<= 200 ns', spread(many.lookUpNs), 0, 'ns', 200),
+    most('snapshot on the wire', '<= 10 MB', spread([megabytes(snapshotBytes)]), 2, 'MB', 10),
+    most(`a delta of ${delta}`, '<= 20 kB', spread([deltaBytes / 1000]), 2, 'kB', 20),
+    most('build', '<= 1 s', spread(many.buildMs), 0, 'ms', 1000),
+    {
+      figure: `cost of a \`fresh\` request, 0 -> ${count.toLocaleString('en')} denials`,
+      goal: 'flat',
+      measured: `${show(cost.none, 0)} -> ${show(cost.many, 0)} us CPU; a check ${show(spread(none.againNs), 1)} -> ${show(spread(many.againNs), 1)} ns`,
+      met: cost.many.median <= cost.none.median * 1.1 && spread(many.againNs).median <= spread(none.againNs).median + 20,
+    },
+  ]
+}
+
+function memoryGoals({ memory: { tokens, heapMB, flood } }) {
+  const full = heapMB.slice(1).map(({ MB }) => MB)
+  const { bad, accepted, good, stillRemembered, afterFloodMB } = flood
+  return [
+    {
+      figure: `${tokens.toLocaleString('en')} distinct tokens: heap after each tenth`,
+      goal: 'bounded',
+      measured: `${show(spread(full), 1)} MB, from ${heapMB[0].MB.toFixed(1)} MB without any`,
+      met: full.at(-1) <= full[0] * 1.2,
+    },
+    {
+      figure: `a flood of ${bad.toLocaleString('en')} bad tokens`,
+      goal: 'no good one evicted, none accepted',
+      measured: `${stillRemembered} of ${good} good ones still remembered, ${accepted} bad ones accepted, heap ${afterFloodMB.toFixed(1)} MB`,
+      met: stillRemembered === good && accepted === 0 && afterFloodMB <= full.at(-1) * 1.2,
+    },
+  ]
+}
+
+/** @param {Measured} results @returns {Goal[]} */
+export const goals = (results) => [
+  ...costGoals(results),
+  ...delayGoals(results),
+  callGoal(results),
+  ...denialGoals(results),
+  ...memoryGoals(results),
+]

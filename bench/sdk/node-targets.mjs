@@ -1,0 +1,79 @@
+// The routes of Node servers that are timed, a process each.
+import { fork, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import { NODE } from '../../scripts/toolchain.mjs'
+import { CONNECTIONS, Connection, jsonOf, repeat } from '../client.mjs'
+import { accessToken, peopleAt } from '../people.mjs'
+import { freePort, VARS } from '../server.mjs'
+import { es256Token, PUBLIC_PEM } from './tokens.mjs'
+
+export const REDIS = spawnSync('redis-server', ['--version']).error === undefined
+
+async function startNode(kind, config) {
+  const child = fork(path.join(import.meta.dirname, 'node', 'server.mjs'), { execPath: NODE, execArgv: ['--no-warnings'] })
+  child.send({ kind, config })
+  const [{ port }] = await once(child, 'message')
+  const stop = async () => {
+    const ended = once(child, 'exit')
+    child.disconnect()
+    await ended
+  }
+  return { port, pid: child.pid, stop }
+}
+
+async function startRedis() {
+  const port = await freePort()
+  const child = spawn('redis-server', ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'])
+  for await (const line of child.stdout) if (`${line}`.includes('Ready to accept')) break
+  return { url: `redis://127.0.0.1:${port}`, stop: () => child.kill() }
+}
+
+const bearer = (token) => ({ authorization: `Bearer ${token}` })
+
+async function signedIn(port) {
+  const connection = await Connection.open(port)
+  const reply = await connection.request('POST', '/sign-in', {}, '')
+  connection.close()
+  jsonOf(reply)
+  return { cookie: /set-cookie: ([^;\r]+)/i.exec(reply.head)[1] }
+}
+
+/** @param {import('../server.mjs').Server} product whose tokens and list Sallyport's rows use */
+export async function startNodeTargets(product) {
+  const [person] = await peopleAt(product.port, 1)
+  const ours = async () => {
+    const connection = await Connection.open(product.port)
+    const token = await accessToken(connection, person)
+    connection.close()
+    return bearer(token)
+  }
+  const theirs = () => bearer(es256Token())
+  const redis = REDIS ? await startRedis() : null
+  const config = { issuer: VARS.ISSUER, port: product.port, publicPem: PUBLIC_PEM, redisUrl: redis?.url }
+  const rows = [
+    { name: 'bare node:http', kind: 'node:http', floor: true, headersFor: () => ({}) },
+    { name: 'bare fastify', kind: 'fastify', headersFor: () => ({}) },
+    { name: 'bare express', kind: 'express', headersFor: () => ({}) },
+    { name: 'SDK on node:http, fresh, WebSocket', kind: 'sallyport, getter', headersFor: ours },
+    { name: 'SDK on node:http, fresh, WebSocket, `Headers` as in docs/sdk.md', kind: 'sallyport, headers', headersFor: ours },
+    { name: 'SDK on fastify, fresh, WebSocket', kind: 'sallyport on fastify', headersFor: ours },
+    { name: 'fast-jwt on fastify, cache', kind: 'fast-jwt, cache', headersFor: theirs, peer: true },
+    { name: 'fast-jwt on fastify, no cache', kind: 'fast-jwt', headersFor: theirs, peer: true },
+    { name: 'jsonwebtoken on express, ES256', kind: 'jsonwebtoken', headersFor: theirs, peer: true },
+    { name: `express-session, ${redis ? 'Redis' : 'in memory'}`, kind: 'express-session', headersFor: signedIn, peer: true },
+  ]
+  const servers = []
+  const targets = []
+  for (const { name, kind, headersFor, ...row } of rows) {
+    const server = await startNode(kind, config)
+    servers.push(server)
+    const run = async (seconds) => repeat(server.port, '/', await headersFor(server.port), seconds)
+    targets.push({ name, group: 'node', loops: CONNECTIONS, pid: server.pid, ...row, run })
+  }
+  const stop = async () => {
+    await Promise.all(servers.map((server) => server.stop()))
+    redis?.stop()
+  }
+  return { targets, stop }
+}

@@ -1,0 +1,156 @@
+// The results of bench:sdk as Markdown: the goals, the rows, how it was measured.
+import { readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import path from 'node:path'
+import { CONNECTIONS, WRK } from '../client.mjs'
+import { headed, show, spread } from '../results.mjs'
+import { UNTIL_EXPIRY } from './chart.mjs'
+import { goals, ratios } from './goals.mjs'
+import { REDIS } from './node-targets.mjs'
+
+/**
+ * Until when a revoked credential is accepted, in ms: measured here for Sallyport; for others what their design says, with the reason.
+ * `null`: nothing is revoked by it, only expiry ends it.
+ */
+const DELAYS_OF_OTHERS = {
+  'jose, remote JWKS, ES256': [null, 'a signature says nothing of revocation'],
+  'hono/jwk, keys given, ES256': [null, 'the same'],
+  'hono/jwk, jwks_uri, ES256': [null, 'the same'],
+  'hono/jwt, HS256': [null, 'the same'],
+  'OpenAuth verify, memory': [null, 'the same; its default life is 30 days'],
+  'one object call (SQL)': [0, 'asked each time'],
+  'better-auth, memory': [0, 'asked each time'],
+  'better-auth, memory, cookie cache': [UNTIL_EXPIRY, 'the life of its cookie cache, 5 minutes by default'],
+  'workers-oauth-provider, KV': [60_000, 'KV may answer old values for 60 s or more in other places; at once in the same one'],
+}
+
+const medianOf = (numbers) => spread(numbers).median
+
+/** What the chart shows. */
+export function points(results) {
+  const cpu = (name) => ratios(results, name, 'cpuRatio').median
+  const fresh = medianOf(results.delays.sid.map(({ freshMs }) => freshMs))
+  const ours = [
+    { name: 'offline', of: 'SDK, offline', delayMs: UNTIL_EXPIRY },
+    { name: 'fresh', of: 'SDK, fresh', delayMs: fresh },
+    { name: 'fresh, first sight', of: 'SDK, fresh, first sight (ES256)', delayMs: fresh },
+    { name: 'live', of: 'SDK, live', delayMs: 0 },
+  ].map(({ name, of, delayMs }) => ({ name, cpuRatio: cpu(of), delayMs, ours: true }))
+  const others = Object.entries(DELAYS_OF_OTHERS).map(([name, [ms]]) => ({
+    name,
+    cpuRatio: cpu(name),
+    delayMs: ms ?? UNTIL_EXPIRY,
+    ours: false,
+  }))
+  return [...ours, ...others]
+}
+
+function rows(results, group) {
+  const of = results.targets.filter((target) => target.group === group)
+  return headed(
+    ['', 'CPU x bare', 'speed x bare', 'CPU us', 'per second'],
+    of.map(({ name }) => {
+      const us = results.samples.filter((sample) => sample.name === name).map(({ cpuMs }) => cpuMs * 1000)
+      const cell = (field, digits) => show(ratios(results, name, field), digits)
+      return [name, cell('cpuRatio', 2), cell('speedRatio', 2), show(spread(us), 0), cell('rps', 0)]
+    }),
+  )
+}
+
+const delays = () =>
+  headed(
+    ['', 'accepted after a revocation', 'why'],
+    Object.entries(DELAYS_OF_OTHERS).map(([name, [ms, why]]) => [
+      name,
+      ms === null ? 'until it expires' : ms === 0 ? 'no' : `${ms / 1000} s`,
+      why,
+    ]),
+  )
+
+function denialRows({ denials: { none, many, count, addMs } }) {
+  const cells = (of) => [
+    show(spread(of.buildMs), 1),
+    show(spread(of.firstNs), 0),
+    show(spread(of.lookUpNs), 0),
+    show(spread(of.againNs), 1),
+    show(spread(of.cpuMs.map((ms) => ms * 1000)), 0),
+  ]
+  const heads = ['denials', 'build, ms', 'check of a token, ns', 'one look-up, ns', 'nothing added since, ns', 'a `fresh` request, us CPU']
+  const table = headed(heads, [
+    ['0', ...cells(none)],
+    [count.toLocaleString('en'), ...cells(many)],
+  ])
+  return `${table}\n\nThe list took ${show(spread(addMs), 0)} ms for each call of \`RevocationList.add\` with up to 50,000 denials.`
+}
+
+function versions() {
+  const versionOf = (...where) => JSON.parse(readFileSync(path.join(import.meta.dirname, ...where, 'package.json'), 'utf8')).version
+  const ours = ['workerd', 'miniflare', 'hono'].map((name) => `${name} ${versionOf('../../node_modules', name)}`)
+  const peers = ['jose', 'better-auth', '@openauthjs/openauth', '@cloudflare/workers-oauth-provider']
+  const node = ['express', 'express-session', 'fastify', 'fast-jwt', 'jsonwebtoken']
+  return [
+    ...ours,
+    ...[...peers, ...node].map((name) => `${name} ${versionOf('../node_modules', name)}`),
+    `Node ${process.versions.node}`,
+  ].join(', ')
+}
+
+const method = ({ plan, sizes }) => `- ${cpus().length} virtual cores (${cpus()[0]?.model.trim()}), Linux; loopback only. ${versions()}.
+- CPU decides: user and system time of the serving process from \`/proc\`, for each request answered, against the bare route run around it.
+  Throughput shares the machine with the client. Figures are the median (minimum-maximum).
+- Every target is the only one under load while it runs: ${plan.count} rounds of ${plan.seconds} s each, in random order, the bare route of its group before, after and
+  after every third. ${CONNECTIONS} keep-alive connections of ${WRK ? '`wrk`' : 'closed loops in Node (`wrk` was not found)'}. Groups have different bare routes: absolute figures compare only within one.
+- Workers: one workerd a target, on a direct socket. "SDK" is an API Worker on Hono with \`authenticate({ verifier, freshness })\` and a service binding to
+  Sallyport's production bundle in the same workerd, whose CPU is counted too. It answers the JSON that the bare route answers.
+- Repeated: one token a run. First sight: another token for each request, of the bench's own key, given to a second verifier of the same API as \`jwks\`.
+- Node: Sallyport's rows follow the list over a WebSocket. ${REDIS ? 'express-session keeps its sessions in Redis, whose CPU is not counted.' : 'express-session keeps its sessions in memory: `redis-server` was not found, so its row on Redis is left out.'}
+- Revocation: ${sizes.delays} each of \`sid\` (sign-out), \`sub\` + \`ver\` (roles changed) and \`jti\` at once, ${48} loops, an account each; each revokes, then asks \`live\` once and \`fresh\` every
+  20 ms until refused, from the moment that the reply was read; so up to 20 ms of each figure is the asking. Then ${sizes.keys} signing keys, one after the other, whose
+  revocation is acknowledged a second after it was made. No route denies a \`jti\` yet: those are put in through \`RevocationList.add\` by an entry that only the bench has,
+  and the account that \`live\` asks knows nothing of them, so there \`live\` is as fresh as the view.
+- Denials of nobody: three in four of a \`sid\`, one of a \`sub\`. A check looks up five ids of a token (20,000 tokens in turn); "nothing added since" is the path of a
+  token that was checked before. The view's size is what the heap grew by, garbage collected before and after; while it grows, the half as large old one is there too.
+- Memory: the signature step answers at once there and is counted, so that a repeated token that was forgotten shows. Bad tokens: a wrong signature, an
+  unknown key, no token at all, in turn.
+- The build for the revocation proofs answers password hashes at once, as in \`npm run bench\`; the timed rows are the untouched production bundle.`
+
+/** @param {import('./goals.mjs').Measured} results */
+export function markdown(results) {
+  const reached = goals(results)
+  const table = headed(
+    ['', 'figure', 'goal', 'measured'],
+    reached.map(({ figure, goal, measured, met }) => [met ? 'met' : '**NOT met**', figure, goal, measured]),
+  )
+  return `# What a verified request costs
+
+Written by \`npm run bench:sdk\`; the samples are in \`bench/dist/sdk-results.json\`.${results.quick ? ' **A quick run: too short to be trusted.**' : ''}
+
+## Goals
+
+${reached.filter(({ met }) => met).length} of ${reached.length} met.
+
+${table}
+
+## Workers
+
+${rows(results, 'workerd')}
+
+![How long a revoked credential is accepted, and what each check costs](sdk-chart.svg)
+
+How long others accept a revoked credential is not measured here; it follows from their design:
+
+${delays()}
+
+## Node
+
+${rows(results, 'node')}
+
+## A million denials
+
+${denialRows(results)}
+
+## Method
+
+${method(results)}
+`
+}

@@ -1,0 +1,165 @@
+// The routes of Workers that are timed: Sallyport's SDK in an API, its own demonstration route, and its peers, each in a workerd of its own.
+import { createHash, randomBytes } from 'node:crypto'
+import path from 'node:path'
+import * as bundles from '../bundles.mjs'
+import { CONNECTIONS, Connection, cookieOf, jsonOf, repeat } from '../client.mjs'
+import { accessToken, peopleAt } from '../people.mjs'
+import { startWorker, VARS } from '../server.mjs'
+import { eachDistinct } from './distinct.mjs'
+import { startPair } from './servers.mjs'
+import { es256Token, hs256Token, JWKS, SECRET } from './tokens.mjs'
+
+export const worker = (name) => path.join(import.meta.dirname, 'workers', `${name}.js`)
+const bundle = (name) => bundles.bundle(`sdk-${name}`, worker(name))
+
+const of = ({ pid }) => ({ group: 'workerd', loops: CONNECTIONS, pid })
+const bearer = (token) => ({ authorization: `Bearer ${token}` })
+
+async function bare() {
+  const server = await startWorker(await bundles.bare())
+  return {
+    server,
+    targets: [{ name: 'bare Hono route', floor: true, ...of(server), run: (seconds) => repeat(server.port, '/bare', {}, seconds) }],
+  }
+}
+
+/** A token lives for 5 minutes: each run has a new one, seen for the first time in its first request. */
+async function sallyport() {
+  const server = await startPair({ product: await bundles.product(), api: await bundle('api'), bindings: { JWKS } })
+  const [person] = await peopleAt(server.port, 1)
+  const repeated = (name, port, route) => ({
+    name,
+    ...of(server),
+    async run(seconds) {
+      const connection = await Connection.open(server.port)
+      const headers = bearer(await accessToken(connection, person))
+      connection.close()
+      return repeat(port, route, headers, seconds)
+    },
+  })
+  const { port, apiPort } = server
+  const targets = [
+    repeated('SDK, offline', apiPort, '/offline'),
+    repeated('SDK, fresh', apiPort, '/fresh'),
+    repeated('SDK, live', apiPort, '/live'),
+    {
+      name: 'SDK, fresh, first sight (ES256)',
+      ...of(server),
+      run: (seconds) => eachDistinct(apiPort, '/first-sight', () => es256Token('at+jwt'), seconds),
+    },
+    repeated("Sallyport's own /api/demo/fresh", port, '/api/demo/fresh'),
+    repeated("Sallyport's own /api/demo/live", port, '/api/demo/live'),
+  ]
+  return { server, targets }
+}
+
+/** A peer that answers at `/`; `headersFor` makes a credential for each run. */
+async function peer(name, { from, more = {}, headersFor, prepare }) {
+  const server = await startWorker(await bundle(from), () => more)
+  const connection = await Connection.open(server.port)
+  const held = await prepare?.(connection)
+  connection.close()
+  const run = async (seconds) => repeat(server.port, '/', await headersFor(held, server.port), seconds)
+  return { server, targets: [{ name, peer: true, ...of(server), run }] }
+}
+
+const JWT = () => bearer(es256Token())
+
+async function betterAuthCookie(connection) {
+  const person = { email: 'someone@example.test', password: 'correct horse battery', name: 'Some One' }
+  const headers = { 'content-type': 'application/json', origin: 'http://127.0.0.1' }
+  const reply = await connection.request('POST', '/api/auth/sign-up/email', headers, JSON.stringify(person))
+  jsonOf(reply)
+  const names = ['better-auth.session_token', 'better-auth.session_data'].filter((name) => cookieOf(reply, name))
+  return { cookie: names.map((name) => `${name}=${cookieOf(reply, name)}`).join('; ') }
+}
+
+async function openAuthToken(port) {
+  const connection = await Connection.open(port)
+  const form = new URLSearchParams({ grant_type: 'client_credentials', provider: 'service', client_id: 'web', client_secret: 'x' })
+  const type = { 'content-type': 'application/x-www-form-urlencoded' }
+  const { access_token } = jsonOf(await connection.request('POST', '/token', type, form.toString()))
+  connection.close()
+  return bearer(access_token)
+}
+
+const hono = (MODE, JWKS_URL) => ({ from: 'hono-jwk', more: { bindings: { MODE, JWKS, JWKS_URL, SECRET, ISSUER: VARS.ISSUER } } })
+const better = (CACHE) => ({
+  from: 'better-auth',
+  more: { bindings: { SECRET, CACHE } },
+  prepare: betterAuthCookie,
+  headersFor: (cookie) => cookie,
+})
+
+const objectCall = {
+  from: 'object',
+  more: { durableObjects: { SESSION: { className: 'Session', useSQLite: true } } },
+  prepare: async (connection) => jsonOf(await connection.request('POST', '/begin', {}, '')),
+  headersFor: () => ({ cookie: 'one' }),
+}
+
+/** workers-oauth-provider reads its token from KV; /setup and /authorize are the bench's own doors. */
+async function oauthProvider() {
+  let origin
+  const server = await startWorker(await bundles.peer('workers-oauth-provider'), (port) => {
+    origin = `http://127.0.0.1:${port}`
+    return { kvNamespaces: ['OAUTH_KV'], bindings: { ORIGIN: origin } }
+  })
+  const headers = bearer(await codeFlowToken(origin))
+  const run = (seconds) => repeat(server.port, '/me', headers, seconds)
+  return { server, targets: [{ name: 'workers-oauth-provider, KV', peer: true, ...of(server), run }] }
+}
+
+async function codeFlowToken(origin) {
+  const ask = async (route, init) => (await fetch(origin + route, init)).json()
+  const { clientId: client_id, clientSecret: client_secret } = await ask('/setup', { method: 'POST' })
+  const code_verifier = randomBytes(32).toString('base64url')
+  const code_challenge = createHash('sha256').update(code_verifier).digest('base64url')
+  const redirect_uri = 'https://client.example.test/cb'
+  const request = { response_type: 'code', client_id, redirect_uri, scope: 'openid', state: 'state', code_challenge, user: 'one' }
+  const { redirectTo } = await ask(`/authorize?${new URLSearchParams({ ...request, code_challenge_method: 'S256' })}`)
+  const code = new URL(redirectTo).searchParams.get('code')
+  const grant = { grant_type: 'authorization_code', code, code_verifier, redirect_uri, client_id, client_secret }
+  return (await ask('/token', { method: 'POST', body: new URLSearchParams(grant) })).access_token
+}
+
+/** What is started, one after the other; `jwksUrl` is where the peers fetch keys. */
+const SERVERS = (jwksUrl) => [
+  bare,
+  sallyport,
+  () => peer('jose, remote JWKS, ES256', { from: 'jose', more: { bindings: { JWKS_URL: jwksUrl, ISSUER: VARS.ISSUER } }, headersFor: JWT }),
+  () => peer('hono/jwk, keys given, ES256', { ...hono('keys', jwksUrl), headersFor: JWT }),
+  () => peer('hono/jwk, jwks_uri, ES256', { ...hono('uri', jwksUrl), headersFor: JWT }),
+  () => peer('hono/jwt, HS256', { ...hono('secret', jwksUrl), headersFor: () => bearer(hs256Token()) }),
+  () => peer('one object call (SQL)', objectCall),
+  () => peer('better-auth, memory', better(false)),
+  () => peer('better-auth, memory, cookie cache', better(true)),
+  () => peer('OpenAuth verify, memory', { from: 'openauth', headersFor: (_, port) => openAuthToken(port) }),
+  oauthProvider,
+]
+
+/**
+ * Starts everything, a workerd each. Answers the targets, Sallyport's own server, and how to stop it all.
+ * @param {(line: string) => void} say
+ */
+export async function startWorkerTargets(jwksUrl, say) {
+  const running = []
+  const stop = async () => {
+    await Promise.all(running.map((server) => server.stop()))
+  }
+  try {
+    const targets = []
+    let product
+    for (const start of SERVERS(jwksUrl)) {
+      const { server, targets: of } = await start()
+      running.push(server)
+      targets.push(...of)
+      if ('apiPort' in server) product = server
+    }
+    say(`${running.length} workerd run.`)
+    return { targets, product, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
