@@ -44,12 +44,16 @@ export const signIn = withBody({
     const sub = owner ?? decoy
     const trier = { device: await deviceOf(c, sub), decoy: owner === null ? counter : null }
     // The slot spans the count, the hash and the compare, so that no more tries are counted than can be hashed.
-    const signedIn = await withHashSlot(c, async () => {
-      const begun = await account(sub, 'beginSignIn', (stub) => stub.beginSignIn(trier), { repeatable: false })
-      if (!begun.ok) return begun
-      const given = { trier, digest: hashPassword(password, begun.parameters), user_agent: userAgentOf(c), carry }
-      return account(sub, 'signIn', (stub) => stub.signIn(given), { repeatable: false })
-    })
+    const signedIn = await withHashSlot(
+      c,
+      async () => {
+        const begun = await account(sub, 'beginSignIn', (stub) => stub.beginSignIn(trier), { repeatable: false })
+        if (!begun.ok) return begun
+        const given = { trier, digest: hashPassword(password, begun.parameters), user_agent: userAgentOf(c), carry }
+        return account(sub, 'signIn', (stub) => stub.signIn(given), { repeatable: false })
+      },
+      { known: trier.device !== null },
+    )
     if (!signedIn.ok) {
       if (signedIn.error === 'too_many_attempts') throw new ApiError('too_many_attempts', { retryAfter: signedIn.retryAfter })
       throw new ApiError('invalid_credentials', { reason: signedIn.reason })

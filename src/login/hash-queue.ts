@@ -36,8 +36,9 @@ export class HashQueue {
   }
 
   /** Runs the task (object calls and one hash) when its turn comes. `retryAfter` is in seconds. What the task throws is thrown. */
-  async run<T>(task: () => Promise<T>): Promise<HashQueueOutcome<T>> {
-    const slot = await this.#enter()
+  /** `known`: a device that has signed in before may still queue when strangers have filled their places, in as many of its own. */
+  async run<T>(task: () => Promise<T>, { known = false }: { known?: boolean } = {}): Promise<HashQueueOutcome<T>> {
+    const slot = await this.#enter(known ? 2 * this.#options.waiting : this.#options.waiting)
     if (slot === null) return { ok: false, error: 'overloaded', retryAfter: RETRY_AFTER }
     try {
       return { ok: true, value: await task() }
@@ -47,14 +48,14 @@ export class HashQueue {
     }
   }
 
-  async #enter(): Promise<Slot | null> {
+  async #enter(waiting: number): Promise<Slot | null> {
     this.#lastNumber += 1
     const ticket: Ticket = { number: this.#lastNumber, seenMs: 0, wake: () => {} }
     for (;;) {
       const nowMs = this.#options.now()
       ticket.seenMs = nowMs
       this.#forgetVanished(nowMs)
-      if (!this.#tickets.includes(ticket) && !this.#join(ticket)) return null
+      if (!this.#tickets.includes(ticket) && !this.#join(ticket, waiting)) return null
       const slot = this.#take(ticket, nowMs)
       if (slot !== null) return slot
       const woken = new Promise<void>((resolve) => {
@@ -65,10 +66,10 @@ export class HashQueue {
   }
 
   /** Also for a ticket that was dropped though its request lives (a stalled isolate): it has its old place again. */
-  #join(ticket: Ticket): boolean {
+  #join(ticket: Ticket, waiting: number): boolean {
     const later = this.#tickets.findIndex((other) => other.number > ticket.number)
     const place = later === -1 ? this.#tickets.length : later
-    if (place >= this.#free() && this.#tickets.length >= this.#options.waiting) return false
+    if (place >= this.#free() && this.#tickets.length >= waiting) return false
     this.#tickets.splice(place, 0, ticket)
     return true
   }

@@ -211,3 +211,21 @@ test('with the real clock 40 tasks go through two slots', async () => {
   expect(await Promise.all(runs)).toEqual(Array.from({ length: 40 }, (_, value) => ({ ok: true, value })))
   expect(most).toBe(2)
 })
+
+test('strangers who fill the queue do not keep a known device out of it', async () => {
+  const { queue } = queueOf(1, 2)
+  const started: string[] = []
+  const running = task('running', started)
+  const done = [queue.run(running.run)]
+  const waiting = ['a', 'b'].map((name) => task(name, started))
+  done.push(...waiting.map(({ run }) => queue.run(run)))
+  await settle()
+  expect(await queue.run(task('stranger', started).run)).toMatchObject({ ok: false, error: 'overloaded' })
+  const known = ['c', 'd'].map((name) => task(name, started))
+  done.push(...known.map(({ run }) => queue.run(run, { known: true })))
+  await settle()
+  expect(await queue.run(task('one too many', started).run, { known: true })).toMatchObject({ ok: false, error: 'overloaded' })
+  for (const each of [running, ...waiting, ...known]) each.end()
+  expect((await Promise.all(done)).every(({ ok }) => ok)).toBe(true)
+  expect(started).toEqual(['running', 'a', 'b', 'c', 'd'])
+})
