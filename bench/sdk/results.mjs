@@ -119,7 +119,7 @@ export function markdown(results) {
   const reached = goals(results)
   const table = headed(
     ['', 'figure', 'goal', 'measured'],
-    reached.map(({ figure, goal, measured, met }) => [met ? 'met' : '**NOT met**', figure, goal, measured]),
+    reached.map(({ figure, goal, measured, met }) => [met === null ? '' : met ? 'met' : '**NOT met**', figure, goal, measured]),
   )
   return `# What a verified request costs
 
@@ -127,7 +127,7 @@ Written by \`npm run bench:sdk\`; the samples are in \`bench/dist/sdk-results.js
 
 ## Goals
 
-${reached.filter(({ met }) => met).length} of ${reached.length} met.
+${reached.filter(({ met }) => met).length} of ${reached.filter(({ met }) => met !== null).length} met.
 
 ${table}
 

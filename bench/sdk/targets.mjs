@@ -126,11 +126,13 @@ async function codeFlowToken(origin) {
 /** What is started, one after the other; `jwksUrl` is where the peers fetch keys. */
 const SERVERS = (jwksUrl) => [
   bare,
+  () => peer('bare route behind an empty middleware, with a token', { from: 'empty', headersFor: JWT }),
   sallyport,
   () => peer('jose, remote JWKS, ES256', { from: 'jose', more: { bindings: { JWKS_URL: jwksUrl, ISSUER: VARS.ISSUER } }, headersFor: JWT }),
   () => peer('hono/jwk, keys given, ES256', { ...hono('keys', jwksUrl), headersFor: JWT }),
   () => peer('hono/jwk, jwks_uri, ES256', { ...hono('uri', jwksUrl), headersFor: JWT }),
   () => peer('hono/jwt, HS256', { ...hono('secret', jwksUrl), headersFor: () => bearer(hs256Token()) }),
+  () => peer('ES256 by hand, nothing else checked', { from: 'hand', more: { bindings: { JWKS, ISSUER: VARS.ISSUER } }, headersFor: JWT }),
   () => peer('one object call (SQL)', objectCall),
   () => peer('better-auth, memory', better(false)),
   () => peer('better-auth, memory, cookie cache', better(true)),
