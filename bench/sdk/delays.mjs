@@ -8,7 +8,7 @@ import { accessToken, post, signUp } from '../people.mjs'
 import { VARS } from '../server.mjs'
 import { ADMIN_TOKEN } from './servers.mjs'
 
-const LOOPS = 48
+export const LOOPS = 32
 /** Milliseconds between two tries of one token. */
 const FRESH_EVERY = 20
 const PUSHED_EVERY = 1

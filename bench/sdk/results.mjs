@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import path from 'node:path'
+import { ACCESS_TOKEN_LIFETIME } from '../../src/protocol/claims.ts'
 import { CONNECTIONS, WRK } from '../client.mjs'
 import { headed, show, spread } from '../results.mjs'
 import { UNTIL_EXPIRY } from './chart.mjs'
+import { LOOPS } from './delays.mjs'
 import { goals, ratios } from './goals.mjs'
 import { REDIS } from './node-targets.mjs'
 
@@ -20,7 +22,7 @@ const DELAYS_OF_OTHERS = {
   'OpenAuth verify, memory': [null, 'the same; its default life is 30 days'],
   'one object call (SQL)': [0, 'asked each time'],
   'better-auth, memory': [0, 'asked each time'],
-  'better-auth, memory, cookie cache': [UNTIL_EXPIRY, 'the life of its cookie cache, 5 minutes by default'],
+  'better-auth, memory, cookie cache': [300_000, 'the life of its cookie cache, 5 minutes by default'],
   'workers-oauth-provider, KV': [60_000, 'KV may answer old values for 60 s or more in other places; at once in the same one'],
 }
 
@@ -31,7 +33,7 @@ export function points(results) {
   const cpu = (name) => ratios(results, name, 'cpuRatio').median
   const fresh = medianOf(results.delays.sid.map(({ freshMs }) => freshMs))
   const ours = [
-    { name: 'offline', of: 'SDK, offline', delayMs: UNTIL_EXPIRY },
+    { name: 'offline', of: 'SDK, offline', delayMs: ACCESS_TOKEN_LIFETIME * 1000 },
     { name: 'fresh', of: 'SDK, fresh', delayMs: fresh },
     { name: 'fresh, first sight', of: 'SDK, fresh, first sight (ES256)', delayMs: fresh },
     { name: 'live', of: 'SDK, live', delayMs: 0 },
@@ -104,7 +106,7 @@ const method = ({ plan, sizes }) => `- ${cpus().length} virtual cores (${cpus()[
   Sallyport's production bundle in the same workerd, whose CPU is counted too. It answers the JSON that the bare route answers.
 - Repeated: one token a run. First sight: another token for each request, of the bench's own key, given to a second verifier of the same API as \`jwks\`.
 - Node: Sallyport's rows follow the list over a WebSocket. ${REDIS ? 'express-session keeps its sessions in Redis, whose CPU is not counted.' : 'express-session keeps its sessions in memory: `redis-server` was not found, so its row on Redis is left out.'}
-- Revocation: ${sizes.delays} each of \`sid\` (sign-out), \`sub\` + \`ver\` (roles changed) and \`jti\` at once, ${48} loops, an account each; each revokes, then asks \`live\` once and \`fresh\` every
+- Revocation: ${sizes.delays} each of \`sid\` (sign-out), \`sub\` + \`ver\` (roles changed) and \`jti\` at once, ${LOOPS} loops, an account each; each revokes, then asks \`live\` once and \`fresh\` every
   20 ms until refused, from the moment that the reply was read; so up to 20 ms of each figure is the asking. Then ${sizes.keys} signing keys, one after the other, whose
   revocation is acknowledged a second after it was made. No route denies a \`jti\` yet: those are put in through \`RevocationList.add\` by an entry that only the bench has,
   and the account that \`live\` asks knows nothing of them, so there \`live\` is as fresh as the view.
