@@ -18,8 +18,11 @@ const SERVERS = 2
 /** More rotations in a row than this are a proof of their own. */
 const ROTATIONS = 40
 
-/** Milliseconds from the last byte sent to the reset: from "it overtakes the request" to "the reply has come". */
-const DELAYS = [0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 80]
+/**
+ * Milliseconds from the last byte sent to the reset: from "it overtakes the request" to "the reply has come". Half of them are at once:
+ * the quickest routes have answered before the first millisecond is over.
+ */
+const DELAYS = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 80]
 
 const rows: Row[] = []
 let servers: Server[] = []
