@@ -5,6 +5,7 @@ import type { AppContext, AppEnv } from './http/context.ts'
 import * as demo from './http/demo.ts'
 import { cors, secureHeaders } from './http/headers.ts'
 import { log } from './http/log.ts'
+import { OAuthError } from './http/oauth/oauth-error.ts'
 import { type MountedOperation, openApiDocument } from './http/openapi.ts'
 import { type Operation, operation } from './http/operation.ts'
 import * as pages from './http/pages.tsx'
@@ -75,6 +76,10 @@ function answerError(error: unknown, c: AppContext): Response {
   if (error instanceof ApiError) {
     log(c, 'info', 'refused', { code: error.code, status: PROBLEMS[error.code][0], ...(error.reason ? { reason: error.reason } : {}) })
     return problemResponse(error.code, requestId, error)
+  }
+  if (error instanceof OAuthError) {
+    log(c, 'info', 'refused', { error: error.error, status: error.status, reason: error.reason ?? error.description })
+    return error.getResponse()
   }
   if (error instanceof TokenError) {
     log(c, 'info', 'token_refused', { code: error.code, status: error.status, reason: error.reason })

@@ -5,9 +5,12 @@ import { openServices } from './http/services.ts'
 import { type LiveAnswer, TokenError } from './sdk/index.ts'
 
 export { Account } from './objects/account.ts'
+export { AuthorizationRequest } from './objects/authorization-request.ts'
+export { Client } from './objects/client.ts'
 export { Identifier } from './objects/identifier.ts'
 export { KeySet } from './objects/key-set.ts'
 export { Mailbox } from './objects/mailbox.ts'
+export { ReplayMemory } from './objects/replay-memory.ts'
 export { RevocationList } from './objects/revocation-list.ts'
 
 /** What a Worker of the same Cloudflare account verifies with, over a service binding: `createVerifier({ binding: env.SALLYPORT, ... })`. */

@@ -7,7 +7,7 @@ export const MAX_BODY_BYTES = 16 * 1024
 export type BodySchema = v.GenericSchema<unknown, unknown>
 
 /** Reads at most MAX_BODY_BYTES; what is longer is refused before it is in memory. */
-async function readBytes(request: Request): Promise<Uint8Array> {
+export async function readBytes(request: Request): Promise<Uint8Array> {
   const declared = Number(request.headers.get('Content-Length') ?? 0)
   if (declared > MAX_BODY_BYTES) throw new ApiError('body_too_large')
   const chunks: Uint8Array[] = []

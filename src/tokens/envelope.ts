@@ -14,7 +14,16 @@ const HEADER_BYTES = 6
 const MAC_BYTES = 16
 
 /** One byte each; never reused for another kind. */
-export const PURPOSE = { session_cookie: 1, refresh_token: 2, device_cookie: 3 } as const
+export const PURPOSE = {
+  session_cookie: 1,
+  refresh_token: 2,
+  device_cookie: 3,
+  authorization_code: 4,
+  interaction: 5,
+  request_uri: 6,
+  device_code: 7,
+  registration_token: 8,
+} as const
 export type Purpose = keyof typeof PURPOSE
 
 function header(purpose: Purpose, secretId: string): Uint8Array {
@@ -46,12 +55,24 @@ export async function sealEnvelope(
   return encodeBase64url(bytes)
 }
 
-/** The fields of a token of exactly this purpose and length, or null: for whatever reason, it was not made by us for this. */
-export async function openEnvelope(ring: SecretRing, purpose: Purpose, fieldBytes: number, token: string): Promise<Uint8Array | null> {
-  const length = HEADER_BYTES + fieldBytes + MAC_BYTES
-  if (token.length !== Math.ceil((length * 4) / 3)) return null
+/** The longest envelope that is looked at, in characters. */
+const MAX_LENGTH = 24_576
+
+/**
+ * The fields of a token of exactly this purpose and length (null: of any), or null: for whatever reason, it was not made by us for this.
+ */
+export async function openEnvelope(
+  ring: SecretRing,
+  purpose: Purpose,
+  fieldBytes: number | null,
+  token: string,
+): Promise<Uint8Array | null> {
+  if (token.length > MAX_LENGTH || (fieldBytes !== null && token.length !== Math.ceil(((HEADER_BYTES + fieldBytes + MAC_BYTES) * 4) / 3))) {
+    return null
+  }
   const bytes = decodeBase64url(token)
-  if (bytes?.length !== length || bytes[0] !== VERSION || bytes[1] !== PURPOSE[purpose]) return null
+  const length = bytes?.length ?? 0
+  if (!bytes || length < HEADER_BYTES + MAC_BYTES || bytes[0] !== VERSION || bytes[1] !== PURPOSE[purpose]) return null
   const secret = ring.find(Array.from(bytes.subarray(2, HEADER_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join(''))
   if (!secret) return null
   const end = length - MAC_BYTES

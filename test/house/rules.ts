@@ -19,7 +19,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   revocation: MIDDLE,
   directory: MIDDLE,
   login: MIDDLE,
-  oauth: MIDDLE,
+  // The strict readers of signed tokens are the SDK's: client assertions and DPoP proofs go through the same.
+  oauth: [...MIDDLE, 'sdk'],
   sdk: LOWEST,
   cli: [...LOWEST, 'sdk'],
   ui: MIDDLE,

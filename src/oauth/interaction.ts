@@ -1,0 +1,28 @@
+import type { SecretRing } from '../keys/secret-ring.ts'
+import { openEnvelope, sealEnvelope } from '../tokens/envelope.ts'
+
+/**
+ * An authorization request that waits while somebody signs in or consents: the parameters as they were asked, and when. It is carried by
+ * the pages themselves, sealed, so that nothing is stored for a stranger; it opens nothing, and whoever holds it could as well have asked
+ * again. `started_at` in integer seconds: `prompt=login` wants a sign-in that is younger.
+ */
+export type Interaction = { parameters: Readonly<Record<string, string>>; started_at: number; pushed: boolean }
+
+/** Seconds that a page may be left open. */
+export const INTERACTION_SECONDS = 3600
+
+const text = new TextEncoder()
+
+export async function sealInteraction(ring: SecretRing, interaction: Interaction): Promise<string> {
+  const sealed = await sealEnvelope(ring, 'interaction', text.encode(JSON.stringify(interaction)))
+  if (!sealed) throw new TypeError('the newest secret is always in the ring')
+  return sealed
+}
+
+/** Null: not ours, or older than an hour. */
+export async function openInteraction(ring: SecretRing, value: string, now: number): Promise<Interaction | null> {
+  const fields = await openEnvelope(ring, 'interaction', null, value)
+  if (!fields) return null
+  const interaction = JSON.parse(new TextDecoder().decode(fields)) as Interaction
+  return now <= interaction.started_at + INTERACTION_SECONDS ? interaction : null
+}
