@@ -33,7 +33,7 @@ async function readText(request: Request, refuse: (description: string) => Error
       : cause
   })
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
     throw refuse('The body is not UTF-8.')
   }
