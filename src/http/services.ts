@@ -37,8 +37,10 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
   const binding: VerifierBinding = {
     jwks: () => keySet('jwks', (stub) => stub.jwks()),
     revocations: (after) => list('feed', (stub) => stub.feed(after)),
-    check: async (_token, { sub, sid, ver }) =>
-      sid === undefined ? { active: false, error: 'revoked' } : account(sub, 'check', (stub) => stub.check({ sid, ver })),
+    check: (_token, { sub, sid, grant_id, ver, jti }) =>
+      account(sub, 'check', (stub) =>
+        stub.check({ ver, jti, ...(sid === undefined ? {} : { sid }), ...(grant_id === undefined ? {} : { grant_id }) }),
+      ),
   }
   const verifier = createVerifier({ issuer: config.issuer, audience: config.issuer, binding })
   const signer = new Signer(ring, {

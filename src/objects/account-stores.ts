@@ -1,9 +1,12 @@
 import { accountStore } from '../accounts/account-store.ts'
 import { attemptStore } from '../login/attempt-store.ts'
 import { passwordStore } from '../login/password-store.ts'
+import { codeStore } from '../oauth/code-store.ts'
+import { consentStore } from '../oauth/consent-store.ts'
 import { type OutboxStore, outboxStore } from '../revocation/outbox-store.ts'
 import { familyStore } from '../sessions/family-store.ts'
 import { sessionStore } from '../sessions/session-store.ts'
+import { revokedTokenStore } from '../tokens/revoked-token-store.ts'
 
 /** The stores of one account, over one database. `onLetter` is told of each letter that now waits in the outbox. */
 export function openStores(sql: SqlStorage, mailer: boolean, onLetter: () => void) {
@@ -20,6 +23,11 @@ export function openStores(sql: SqlStorage, mailer: boolean, onLetter: () => voi
     attempts: attemptStore(sql),
     sessions: sessionStore(sql),
     families: familyStore(sql),
+    codes: codeStore(sql),
+    consents: consentStore(sql),
+    revokedTokens: revokedTokenStore(sql),
     outbox: { ...outbox, add },
   }
 }
+
+export type AccountStores = ReturnType<typeof openStores>

@@ -3,7 +3,6 @@ import type { AccountRow } from '../accounts/account.ts'
 import * as lifecycle from '../accounts/lifecycle.ts'
 import { passwordChangedNotice } from '../accounts/notices.ts'
 import type { Env } from '../env.ts'
-import { ATTEMPT_MEMORY } from '../login/attempts.ts'
 import {
   type BegunSignIn,
   beginSignIn,
@@ -14,21 +13,22 @@ import {
   settleTry,
   type Trier,
 } from '../login/sign-in.ts'
+import { type AuthorizationAsk, type Authorized, authorize } from '../oauth/authorize.ts'
+import { type PresentedCode, type Redeemed, redeemCode } from '../oauth/redeem-code.ts'
+import { describeRefreshToken, type RefreshTokenFacts, revokeRefreshToken, type ShownRefreshToken } from '../oauth/refresh-token.ts'
 import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
+import { denyToken } from '../revocation/denials.ts'
 import { endSession, type SignOut, signOut } from '../sessions/end.ts'
 import { type ListedSession, listSessions } from '../sessions/list.ts'
-import { ownsSession, type ProvenSession, proveSession, type SessionProof, type UnprovenSession } from '../sessions/prove.ts'
+import { ownsSession, type ProvenSession, type SessionProof, type UnprovenSession } from '../sessions/prove.ts'
+import { proveToken, type TokenIds } from '../sessions/prove-token.ts'
 import { type Presented, type Refreshed, refresh } from '../sessions/refresh.ts'
 import { factsOf, grantToken, sessionEnd, TOUCH_SECONDS, type TokenGrant } from '../sessions/session.ts'
 import { type Carry, startSession } from '../sessions/start.ts'
-import { isMigrated, migrate } from '../storage/migrate.ts'
-import init from '../storage/schema/account/0001-init.sql'
 import { randomId } from '../tokens/random-id.ts'
 import { type Created, type CurrentSession, type Ended, type NewAccount, type Person, personOf } from './account-answers.ts'
-import { openStores } from './account-stores.ts'
-import { deliver, FIRST_RETRY_MS, retryDelay } from './delivery.ts'
+import { AccountDatabase } from './account-database.ts'
 
-const SWEEP_SECONDS = 3600
 /** How long the repeat of a change of password is recognised as one. */
 const REPEAT_SECONDS = 600
 
@@ -37,24 +37,20 @@ const REPEAT_SECONDS = 600
  * reads, decides and writes, and whoever else must know is told through the outbox.
  */
 export class Account extends DurableObject<Env> {
-  #opened: ReturnType<typeof openStores> | null = null
-  #wroteLetter = false
-  #sweptAt = 0
+  readonly #database: AccountDatabase
 
-  // Not in the constructor: an object that is only asked about, and holds nothing, stores nothing.
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env)
+    this.#database = new AccountDatabase(ctx, env)
+  }
+
   get #stores() {
-    if (!this.#opened) {
-      migrate(this.ctx.storage, [{ id: '0001-init', sql: init }])
-      this.#opened = openStores(this.ctx.storage.sql, this.env.SALLYPORT_ENV === 'development', () => {
-        this.#wroteLetter = true
-      })
-    }
-    return this.#opened
+    return this.#database.stores
   }
 
   /** Makes the account and its first session, if there is none; of many who try at once, one does. */
   async create(made: NewAccount): Promise<Created> {
-    return this.#change((now) => {
+    return this.#database.change((now) => {
       if (this.#stores.accounts.get()) return { ok: false, error: 'identifier_taken' }
       const { sub, email, name, phc, user_agent, carry } = made
       const account = { sub, email, name, roles: [], ver: 1, created_at: now, banned_at: null }
@@ -70,32 +66,32 @@ export class Account extends DurableObject<Env> {
   }
 
   async beginSignIn(trier: Trier): Promise<BegunSignIn> {
-    const begun = this.#change((_, nowMs) => beginSignIn(this.#stores, trier, nowMs))
-    if (begun.ok) await this.#expireDecoy()
+    const begun = this.#database.change((_, nowMs) => beginSignIn(this.#stores, trier, nowMs))
+    if (begun.ok) await this.#database.expireDecoy()
     return begun
   }
 
   async signIn(tried: { trier: Trier; digest: string; user_agent: string; carry: Carry }): Promise<SignedIn> {
-    const signedIn = this.#change((now, nowMs) => {
-      this.#sweep(now)
+    const signedIn = this.#database.change((now, nowMs) => {
+      this.#database.sweep(now)
       return finishSignIn(this.#stores, tried, nowMs)
     })
     // Nobody waits for what a sign-in leaves in the outbox; the alarm has it.
-    if (signedIn.ok) this.ctx.waitUntil(this.#deliver())
-    else await this.#expireDecoy()
+    if (signedIn.ok) this.ctx.waitUntil(this.#database.deliver())
+    else await this.#database.expireDecoy()
     return signedIn
   }
 
   /** Replaces the hash of a password that was just proven right with one of today's parameters. */
   rehash(before: string, phc: string): void {
-    this.#change(() => {
+    this.#database.change(() => {
       if (this.#stores.passwords.get() === before) this.#stores.passwords.rehash(phc)
     })
   }
 
   /** Who is signed in. Slides a cookie session's idle limit, with at most one row written every 10 minutes. */
   session(proof: SessionProof): CurrentSession | UnprovenSession {
-    return this.#proven(proof, ({ account, session }, now) => ({
+    return this.#database.proven(proof, ({ account, session }, now) => ({
       ok: true,
       person: personOf(account),
       session: factsOf(this.#touch(session, proof, now)),
@@ -103,39 +99,80 @@ export class Account extends DurableObject<Env> {
   }
 
   sessions(proof: SessionProof): { ok: true; sessions: ListedSession[] } | UnprovenSession {
-    return this.#proven(proof, (_, now) => ({ ok: true, sessions: listSessions(this.#stores, proof, now) }))
+    return this.#database.proven(proof, (_, now) => ({ ok: true, sessions: listSessions(this.#stores, proof, now) }))
   }
 
   /** The hybrid: a session vouches for a short-lived token. No row is written but the sliding one. */
   mintToken(proof: SessionProof, ask: { aud: string; scope: string }): { ok: true; token: TokenGrant } | UnprovenSession {
-    return this.#proven(proof, ({ account, session }, now) => {
+    return this.#database.proven(proof, ({ account, session }, now) => {
       const end = sessionEnd(this.#touch(session, proof, now))
       return { ok: true, token: grantToken(account, session, { ...ask, jti: randomId(), client_id: FIRST_PARTY_CLIENT_ID, end }, now) }
     })
   }
 
   /** The `live` answer about an access token whose signature has been checked. */
-  check({ sid, ver }: { sid: string; ver: number }): { active: true } | { active: false; error: 'outdated' | 'revoked' } {
-    return this.#change((now) => {
-      const proven = proveSession(this.#stores, { kind: 'token', sid, ver }, now)
-      if (proven.ok) return { active: true }
-      return { active: false, error: proven.error === 'outdated' ? 'outdated' : 'revoked' }
+  check(ids: TokenIds): { active: true } | { active: false; error: 'outdated' | 'revoked' } {
+    const proven = this.#database.change((now) => proveToken(this.#stores, ids, now))
+    return proven.ok ? { active: true } : { active: false, error: proven.error }
+  }
+
+  /** Whose access token it is, while it is good. */
+  owner(ids: TokenIds): { ok: true; person: Person } | { ok: false; error: 'outdated' | 'revoked' } {
+    const proven = this.#database.change((now) => proveToken(this.#stores, ids, now))
+    return proven.ok ? { ok: true, person: personOf(proven.account) } : proven
+  }
+
+  /** Gives a client a code for this session, or says what must come first. */
+  authorize(ask: AuthorizationAsk): Authorized {
+    return this.#database.change((now) => authorize(this.#stores, ask, now))
+  }
+
+  /** One presentation of a code. A replay has ended what the first one gave, and the list knows when this answers. */
+  async redeemCode(presented: PresentedCode): Promise<Redeemed> {
+    const redeemed = this.#database.change((now) => {
+      this.#database.sweep(now)
+      return redeemCode(this.#stores, presented, now)
     })
+    if (!redeemed.ok && redeemed.reason === 'replayed') await this.#database.deliver()
+    return redeemed
+  }
+
+  describeRefreshToken(shown: ShownRefreshToken): RefreshTokenFacts {
+    if (!this.#database.isMade) return { active: false }
+    return this.#database.change((now) => describeRefreshToken(this.#stores, shown, now))
+  }
+
+  /** Ends the family of a client's refresh token; whatever else is shown changes nothing, and is answered alike. */
+  async revokeRefreshToken(shown: ShownRefreshToken): Promise<Ended> {
+    if (this.#database.isMade) this.#database.change((now) => revokeRefreshToken(this.#stores, shown, now))
+    return this.#ended()
+  }
+
+  /** Denies one access token, whose signature has been checked. */
+  async revokeToken({ jti, exp }: { jti: string; exp: number }): Promise<Ended> {
+    this.#database.change((now) => {
+      const { revokedTokens, outbox } = this.#stores
+      if (revokedTokens.has(jti)) return
+      const denial = denyToken(jti, exp)
+      revokedTokens.add(jti, denial.end)
+      outbox.add({ target: 'denial', body: denial }, now)
+    })
+    return this.#ended()
   }
 
   async rotateRefreshToken(presented: Presented): Promise<Refreshed> {
-    const refreshed = this.#change((now) => refresh(this.#stores, presented, now))
-    if (!refreshed.ok && refreshed.reason === 'reuse') await this.#deliver()
+    const refreshed = this.#database.change((now) => refresh(this.#stores, presented, now))
+    if (!refreshed.ok && refreshed.reason === 'reuse') await this.#database.deliver()
     return refreshed
   }
 
   async signOut(what: SignOut): Promise<Ended | { ok: false; error: 'no_session' }> {
-    const known = this.#change((now) => signOut(this.#stores, what, now))
+    const known = this.#database.change((now) => signOut(this.#stores, what, now))
     return known ? this.#ended() : { ok: false, error: 'no_session' }
   }
 
   async endSession(proof: SessionProof, sid: string): Promise<Ended | UnprovenSession | { ok: false; error: 'not_found' }> {
-    const ended = this.#proven(proof, (_, now) => {
+    const ended = this.#database.proven(proof, (_, now) => {
       if (!this.#stores.sessions.get(sid)) return { ok: false as const, error: 'not_found' as const }
       endSession(this.#stores, sid, now)
       return { ok: true as const }
@@ -145,7 +182,7 @@ export class Account extends DurableObject<Env> {
   }
 
   async endEverySession(proof: SessionProof): Promise<Ended | UnprovenSession> {
-    const ended = this.#proven(proof, ({ account }, now) => {
+    const ended = this.#database.proven(proof, ({ account }, now) => {
       lifecycle.endEverything(this.#stores, account, null, now)
       return { ok: true as const }
     })
@@ -162,12 +199,12 @@ export class Account extends DurableObject<Env> {
 
   /** Counts a try at the current password and answers how to hash it. Its counter is the session's own: no stranger can fill it. */
   beginPasswordChange(proof: SessionProof): BegunSignIn | UnprovenSession {
-    return this.#proven(proof, ({ session }, _, nowMs) => beginTry(this.#stores, session.sid, nowMs))
+    return this.#database.proven(proof, ({ session }, _, nowMs) => beginTry(this.#stores, session.sid, nowMs))
   }
 
   /** Whether this password was just chosen: the repeat of a change whose reply was lost brings the old one as the current one. */
   async confirmPassword(proof: SessionProof, digest: string): Promise<(Ended & { changed_at: number }) | { ok: false }> {
-    const chosen = this.#proven(proof, ({ session }, now, nowMs) => {
+    const chosen = this.#database.proven(proof, ({ session }, now, nowMs) => {
       const changed_at = this.#stores.passwords.row()?.changed_at ?? 0
       const recent = now - changed_at <= REPEAT_SECONDS
       return recent && settleTry(this.#stores, session.sid, digest, nowMs) ? { ok: true as const, changed_at } : { ok: false as const }
@@ -181,7 +218,7 @@ export class Account extends DurableObject<Env> {
     digest: string,
     phc: string,
   ): Promise<(Ended & { changed_at: number }) | UnprovenSession | { ok: false; error: 'wrong_password' }> {
-    const changed = this.#proven(proof, ({ account, session }, now, nowMs) => {
+    const changed = this.#database.proven(proof, ({ account, session }, now, nowMs) => {
       if (!settleTry(this.#stores, session.sid, digest, nowMs)) return { ok: false as const, error: 'wrong_password' as const }
       this.#stores.passwords.set(account.sub, phc, now)
       lifecycle.endEverything(this.#stores, account, session.sid, now)
@@ -193,7 +230,7 @@ export class Account extends DurableObject<Env> {
 
   /** For operators. Null: no account here. */
   describe(): (Person & { banned: boolean }) | null {
-    const account = this.#isMade() ? this.#stores.accounts.get() : null
+    const account = this.#database.isMade ? this.#stores.accounts.get() : null
     return account && { ...personOf(account), banned: account.banned_at !== null }
   }
 
@@ -215,41 +252,15 @@ export class Account extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     if (this.#stores.accounts.get()) {
-      await this.#deliver()
+      await this.#database.deliver()
       return
     }
-    if (this.#stores.attempts.sweep(Date.now() - ATTEMPT_MEMORY * 1000) > 0) {
-      await this.ctx.storage.setAlarm(Date.now() + ATTEMPT_MEMORY * 1000)
-      return
-    }
-    await this.ctx.storage.deleteAll()
-    this.#opened = null
-  }
-
-  /** Whether anything was ever stored here; asked where an operator may name an account that does not exist. */
-  #isMade(): boolean {
-    return this.#opened !== null || isMigrated(this.ctx.storage)
-  }
-
-  /** Forgets what ended or expired long ago: not at every sign-in, for it reads every session. */
-  #sweep(now: number): void {
-    if (now < this.#sweptAt + SWEEP_SECONDS) return
-    this.#sweptAt = now
-    const { sessions, families, attempts } = this.#stores
-    sessions.sweep(now)
-    families.sweep(now)
-    attempts.sweep((now - ATTEMPT_MEMORY) * 1000)
-  }
-
-  /** A decoy holds nothing but counters, and empties itself when they have expired. */
-  async #expireDecoy(): Promise<void> {
-    if (this.#stores.accounts.get() || (await this.ctx.storage.getAlarm()) !== null) return
-    await this.ctx.storage.setAlarm(Date.now() + ATTEMPT_MEMORY * 1000)
+    await this.#database.clearDecoy()
   }
 
   async #operate(act: (account: AccountRow, now: number) => void): Promise<Ended | null> {
-    if (!this.#isMade()) return null
-    const found = this.#change((now) => {
+    if (!this.#database.isMade) return null
+    const found = this.#database.change((now) => {
       const account = this.#stores.accounts.get()
       if (account) act(account, now)
       return account !== null
@@ -258,35 +269,12 @@ export class Account extends DurableObject<Env> {
   }
 
   async #ended(): Promise<Ended> {
-    return { ok: true, denied: await this.#deliver() }
-  }
-
-  #proven<T>(proof: SessionProof, act: (proven: ProvenSession, now: number, nowMs: number) => T): T | UnprovenSession {
-    return this.#change((now, nowMs) => {
-      const proven = proveSession(this.#stores, proof, now)
-      return proven.ok ? act(proven, now, nowMs) : proven
-    })
+    return { ok: true, denied: await this.#database.deliver() }
   }
 
   #touch(session: ProvenSession['session'], proof: SessionProof, now: number): ProvenSession['session'] {
     if (proof.kind !== 'cookie' || now < session.seen_at + TOUCH_SECONDS) return session
     this.#stores.sessions.touch(session.sid, now)
     return { ...session, seen_at: now }
-  }
-
-  /** Read, decide, write: one synchronous transaction. A letter it leaves in the outbox gets an alarm in the same write. */
-  #change<T>(decide: (now: number, nowMs: number) => T): T {
-    const nowMs = Date.now()
-    this.#wroteLetter = false
-    const answer = this.ctx.storage.transactionSync(() => decide(Math.floor(nowMs / 1000), nowMs))
-    if (this.#wroteLetter) void this.ctx.storage.setAlarm(nowMs + FIRST_RETRY_MS)
-    return answer
-  }
-
-  async #deliver(): Promise<boolean> {
-    const { outbox } = this.#stores
-    const { denied, empty } = await deliver(this.env, outbox)
-    if (!empty) await this.ctx.storage.setAlarm(Date.now() + retryDelay(outbox.pending(1), Date.now()))
-    return denied
   }
 }

@@ -1,3 +1,4 @@
+import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
 import { denySession } from '../revocation/denials.ts'
 import type { OutboxStore } from '../revocation/outbox-store.ts'
 import type { FamilyStore } from './family-store.ts'
@@ -31,6 +32,8 @@ export function signOut(stores: EndStores, what: SignOut, now: number): boolean 
   }
   const family = stores.families.get(what.grant_id)
   if (!family) return true
+  // The refresh token of an OAuth client is no key to the whole session; `/oauth/revoke` takes it.
+  if (family.client_id !== FIRST_PARTY_CLIENT_ID) return false
   if (!equalBytes(what.secret, generationSecret(new Uint8Array(family.seed), what.generation))) return false
   endSession(stores, family.sid, now)
   return true

@@ -1,24 +1,33 @@
 import type { Lineage, Rotation } from './rotation.ts'
 import { FAMILY_IDLE_SECONDS, type FamilyRow, KEEP_ENDED_SECONDS } from './session.ts'
 
-type Row = Omit<FamilyRow, 'rotations'> & { rotations: string }
+type Row = Omit<FamilyRow, 'rotations' | 'amr' | 'offline'> & { rotations: string; amr: string | null; offline: number }
 
 const COLUMNS = `grant_id, sid, client_id, scope, aud, seed, generation, secret_id, rotated_at, rotations, recovered, network, echoed,
-  echoes, created_at, expires_at, ended_at`
+  echoes, created_at, expires_at, ended_at, auth_time, acr, amr, jkt, offline, logout_uri`
+
+const read = (row: Row): FamilyRow => ({
+  ...row,
+  rotations: JSON.parse(row.rotations) as Rotation[],
+  amr: row.amr === null ? null : (JSON.parse(row.amr) as string[]),
+  offline: row.offline === 1,
+})
 
 /** The `family` table of one account: one row a family, one row written a rotation. */
 export function familyStore(sql: SqlStorage) {
   return {
     get(grantId: string): FamilyRow | null {
       const row = sql.exec<Row>(`SELECT ${COLUMNS} FROM family WHERE grant_id = ?`, grantId).toArray()[0]
-      return row ? { ...row, rotations: JSON.parse(row.rotations) as Rotation[] } : null
+      return row ? read(row) : null
     },
     insert(row: FamilyRow): void {
       sql.exec(
-        `INSERT INTO family (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO family (${COLUMNS}) VALUES (${COLUMNS.split(',')
+          .map(() => '?')
+          .join(', ')})`,
         ...[row.grant_id, row.sid, row.client_id, row.scope, row.aud, row.seed, row.generation, row.secret_id, row.rotated_at],
         ...[JSON.stringify(row.rotations), row.recovered, row.network, row.echoed, row.echoes, row.created_at, row.expires_at],
-        row.ended_at,
+        ...[row.ended_at, row.auth_time, row.acr, row.amr && JSON.stringify(row.amr), row.jkt, row.offline ? 1 : 0, row.logout_uri],
       )
     },
     rotate(grantId: string, lineage: Lineage, made: { secret_id: string; rotated_at: number; network: string }): void {
@@ -33,11 +42,16 @@ export function familyStore(sql: SqlStorage) {
     echo(grantId: string, echoed: number | null, echoes: number): void {
       sql.exec('UPDATE family SET echoed = ?, echoes = ? WHERE grant_id = ?', echoed, echoes, grantId)
     },
-    endOf(sid: string, now: number): void {
-      sql.exec('UPDATE family SET ended_at = ? WHERE sid = ? AND ended_at IS NULL', now, sid)
+    end(grantId: string, now: number): void {
+      sql.exec('UPDATE family SET ended_at = ? WHERE grant_id = ? AND ended_at IS NULL', now, grantId)
     },
+    /** Ends what lives with a session: all but the families that were granted offline access. */
+    endOf(sid: string, now: number): void {
+      sql.exec('UPDATE family SET ended_at = ? WHERE sid = ? AND offline = 0 AND ended_at IS NULL', now, sid)
+    },
+    /** Ends everything but the online families of one session. */
     endAllBut(keptSid: string | null, now: number): void {
-      sql.exec('UPDATE family SET ended_at = ? WHERE ended_at IS NULL AND sid IS NOT ?', now, keptSid)
+      sql.exec('UPDATE family SET ended_at = ? WHERE ended_at IS NULL AND (sid IS NOT ? OR offline = 1)', now, keptSid)
     },
     /** The last rotation of each session's families, for those that are not ended. */
     lastUsed(): Map<string, number> {

@@ -1,12 +1,15 @@
 import type { AccountRow } from '../accounts/account.ts'
 import type { AccountStore } from '../accounts/account-store.ts'
 import { echoNotice, reuseDetectedNotice } from '../accounts/notices.ts'
+import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
+import { includesScope } from '../protocol/scope.ts'
+import { denyGrant } from '../revocation/denials.ts'
 import { randomId } from '../tokens/random-id.ts'
 import { type EndStores, endSession } from './end.ts'
 import { generationSecret } from './generation-secret.ts'
 import { equalBytes } from './prove.ts'
 import { countEcho, type Decision, decideRotation } from './rotation.ts'
-import { type FamilyRow, familyEnd, grantToken, sessionEnd, type TokenGrant } from './session.ts'
+import { type Authentication, type FamilyRow, familyEnd, grantToken, type SessionRow, sessionEnd, type TokenGrant } from './session.ts'
 import { type Generation, newestOf } from './start.ts'
 
 export type RefreshStores = EndStores & { accounts: AccountStore }
@@ -20,18 +23,52 @@ export type Presented = {
   secret_id: string
   /** Keyed digest of the presenter's network (/24 or /64); compared, never shown. */
   network: string
+  /** What an OAuth client shows and asks beside the token. */
+  by?: {
+    /** It has authenticated. */
+    confidential: boolean
+    /** The key of its DPoP proof (RFC 9449). */
+    jkt: string | null
+    /** Narrower than the family's, or null for all of it. */
+    scope: string | null
+    /** One of the family's audiences, or null for the first. */
+    resource: string | null
+  }
 }
 
 export type Zone = 'current' | 'A' | 'B'
 
 /** Why a refresh was refused; for the log. Every one is `invalid_grant` to the caller. */
-export type RefreshRefusal = 'unknown_family' | 'wrong_secret' | 'other_client' | 'closed' | 'unknown_generation' | 'reuse'
+export type RefreshRefusal =
+  | 'unknown_family'
+  | 'wrong_secret'
+  | 'other_client'
+  | 'other_key'
+  | 'closed'
+  | 'unknown_generation'
+  | 'reuse'
+  | 'wider_scope'
+  | 'other_target'
 
 export type Refreshed =
-  | { ok: true; zone: Zone; sid: string; refresh: Generation; token: TokenGrant }
-  | { ok: false; error: 'invalid_grant'; reason: RefreshRefusal }
+  | {
+      ok: true
+      zone: Zone
+      sid: string
+      refresh: Generation
+      token: TokenGrant
+      /** How the person signed in, for the ID token. */
+      authentication: Authentication
+      /** What the family was granted, of which the access token may hold less. */
+      scope: string
+    }
+  | { ok: false; error: 'invalid_grant' | 'invalid_scope' | 'invalid_target'; reason: RefreshRefusal }
 
-const refuse = (reason: RefreshRefusal): Refreshed => ({ ok: false, error: 'invalid_grant', reason })
+const refuse = (reason: RefreshRefusal, error: 'invalid_grant' | 'invalid_scope' | 'invalid_target' = 'invalid_grant'): Refreshed => ({
+  ok: false,
+  error,
+  reason,
+})
 
 /**
  * One presentation of a refresh token, inside the transaction that decides it. A mismatch changes nothing and raises no alarm: whoever
@@ -42,20 +79,78 @@ export function refresh(stores: RefreshStores, presented: Presented, now: number
   if (!family) return refuse('unknown_family')
   if (!equalBytes(presented.secret, generationSecret(new Uint8Array(family.seed), presented.generation))) return refuse('wrong_secret')
   if (family.client_id !== presented.client_id) return refuse('other_client')
+  const { confidential, jkt, scope, resource } = presented.by ?? { confidential: false, jkt: null, scope: null, resource: null }
+  if (family.jkt !== null && family.jkt !== jkt) return refuse('other_key')
+  if (scope !== null && !includesScope(family.scope, scope)) return refuse('wider_scope', 'invalid_scope')
+  const [first = '', ...others] = family.aud.split(' ')
+  if (resource !== null && resource !== first && !others.includes(resource)) return refuse('other_target', 'invalid_target')
   const account = stores.accounts.get()
   const session = stores.sessions.get(family.sid)
-  if (!account || account.banned_at !== null || !session || now >= familyEnd(family) || now >= sessionEnd(session)) return refuse('closed')
-  const decision = decideRotation(family, presented.generation, false, now)
+  const living = session !== null && now < sessionEnd(session)
+  if (!account || account.banned_at !== null || now >= familyEnd(family) || !(living || family.offline)) return refuse('closed')
+  const decision = decideRotation(family, presented.generation, confidential || family.jkt !== null, now)
   if (decision.zone === 'unknown') return refuse('unknown_generation')
   if (decision.zone === 'C') {
-    endSession(stores, family.sid, now)
+    endReused(stores, family, now)
     stores.outbox.add({ target: 'mail', body: reuseDetectedNotice(account.email) }, now)
     return refuse('reuse')
   }
-  const living = settle(stores, account, family, presented, decision, now)
-  const end = Math.min(sessionEnd(session), familyEnd(living))
-  const ask = { jti: randomId(), aud: family.aud, scope: family.scope, client_id: family.client_id, end }
-  return { ok: true, zone: decision.zone, sid: session.sid, refresh: newestOf(living), token: grantToken(account, session, ask, now) }
+  const settled = settle(stores, account, family, presented, decision, now)
+  const token = grantFamilyToken(
+    account,
+    living ? session : null,
+    settled,
+    { aud: resource ?? first, scope: scope ?? family.scope, jkt },
+    now,
+  )
+  const authentication = authenticationOf(settled, session)
+  return { ok: true, zone: decision.zone, sid: family.sid, refresh: newestOf(settled), token, authentication, scope: family.scope }
+}
+
+/** Reuse ends an OAuth client's family, that one only; a first-party family ends with its session. */
+function endReused(stores: RefreshStores, family: FamilyRow, now: number): void {
+  if (family.client_id === FIRST_PARTY_CLIENT_ID) endSession(stores, family.sid, now)
+  else endFamily(stores, family.grant_id, now)
+}
+
+/** Ends one family and denies its access tokens. Ending it again changes nothing. */
+export function endFamily(stores: Pick<EndStores, 'families' | 'outbox'>, grant_id: string, now: number): void {
+  const family = stores.families.get(grant_id)
+  if (!family || family.ended_at !== null) return
+  stores.families.end(grant_id, now)
+  stores.outbox.add({ target: 'denial', body: denyGrant(grant_id, now) }, now)
+}
+
+const authenticationOf = (family: FamilyRow, session: SessionRow | null): Authentication => ({
+  auth_time: family.auth_time ?? session?.auth_time ?? 0,
+  acr: family.acr ?? session?.acr ?? '',
+  amr: family.amr ?? session?.amr ?? [],
+})
+
+/**
+ * What the access token of a family says. It names its session while that lives, so that a sign-out ends it in seconds though the
+ * family may live on; a token made after that names the grant alone.
+ */
+export function grantFamilyToken(
+  account: AccountRow,
+  session: SessionRow | null,
+  family: FamilyRow,
+  ask: { aud: string; scope: string; jkt: string | null },
+  now: number,
+): TokenGrant {
+  const { client_id, grant_id } = family
+  const end = Math.min(familyEnd(family), session ? sessionEnd(session) : Number.POSITIVE_INFINITY)
+  const facts = { sid: family.sid, ...authenticationOf(family, session) }
+  const token = grantToken(account, facts, { jti: randomId(), aud: ask.aud, scope: ask.scope, client_id, end }, now)
+  if (client_id === FIRST_PARTY_CLIENT_ID) return token
+  const { sid, roles, ...rest } = token
+  return {
+    ...rest,
+    ...(session && sid !== undefined ? { sid } : {}),
+    ...(includesScope(ask.scope, 'roles') && roles ? { roles } : {}),
+    grant_id,
+    ...(ask.jkt === null ? {} : { cnf: { jkt: ask.jkt } }),
+  }
 }
 
 /** Writes what the decision changes (one row for a rotation, none for a replay) and answers the family as it now is. */

@@ -45,7 +45,20 @@ export type FamilyRow = Lineage & {
   created_at: number
   expires_at: number
   ended_at: number | null
+  /** How the person had signed in, for a family that may outlive its session; null: the session says it. */
+  auth_time: number | null
+  acr: string | null
+  amr: string[] | null
+  /** RFC 7638: the key that a public client's refresh tokens are bound to. */
+  jkt: string | null
+  /** `offline_access`: lives on when its session has ended. */
+  offline: boolean
+  /** Where its client is told that the session has ended (OpenID Connect Back-Channel Logout). */
+  logout_uri: string | null
 }
+
+/** How somebody signed in: what tokens say of it. */
+export type Authentication = { auth_time: number; acr: string; amr: string[] }
 
 /** What has been ended stays so: compared with no clock, for an object may move to a machine whose clock is behind. */
 const ENDED = 0
@@ -81,7 +94,7 @@ export type TokenGrant = Omit<AccessTokenClaims, 'iss'>
  */
 export function grantToken(
   account: { sub: string; ver: number; roles: string[] },
-  session: SessionRow,
+  session: Authentication & { sid: string },
   ask: { jti: string; aud: string; scope: string; client_id: string; end: number },
   now: number,
 ): TokenGrant {

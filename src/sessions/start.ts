@@ -1,5 +1,6 @@
 import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
 import { randomId } from '../tokens/random-id.ts'
+import { newFamily } from './family.ts'
 import type { FamilyStore } from './family-store.ts'
 import { generationSecret } from './generation-secret.ts'
 import { hashSecret } from './prove.ts'
@@ -62,25 +63,9 @@ export function startSession(
   }
   stores.sessions.insert(session)
   if (carry.use === 'cookie') return { use: 'cookie', session: factsOf(session), secret }
-  const family: FamilyRow = {
-    grant_id: randomId(),
-    sid: session.sid,
-    client_id: FIRST_PARTY_CLIENT_ID,
-    scope: carry.scope,
-    aud: carry.aud,
-    seed: crypto.getRandomValues(new Uint8Array(32)).buffer,
-    generation: 1,
-    secret_id: carry.secret_id,
-    rotated_at: now,
-    rotations: [],
-    recovered: null,
-    network: carry.network,
-    echoed: null,
-    echoes: 0,
-    created_at: now,
-    expires_at: now + lifetime,
-    ended_at: null,
-  }
+  const { scope, aud, secret_id, network } = carry
+  const { sid, expires_at } = session
+  const family = newFamily({ sid, client_id: FIRST_PARTY_CLIENT_ID, scope, aud, secret_id, network, expires_at }, now)
   stores.families.insert(family)
   const ask = {
     jti: randomId(),

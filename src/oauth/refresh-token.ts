@@ -1,0 +1,41 @@
+import { generationSecret } from '../sessions/generation-secret.ts'
+import { equalBytes } from '../sessions/prove.ts'
+import { endFamily, type RefreshStores } from '../sessions/refresh.ts'
+import { decideRotation } from '../sessions/rotation.ts'
+import { type FamilyRow, familyEnd, sessionEnd } from '../sessions/session.ts'
+
+/** A refresh token whose MAC is right, and the client that shows it. */
+export type ShownRefreshToken = { grant_id: string; generation: number; secret: Uint8Array; client_id: string }
+
+/** What introspection says of a refresh token (RFC 7662, 2.2). */
+export type RefreshTokenFacts =
+  | { active: false }
+  | { active: true; sub: string; scope: string; aud: string[]; iat: number; exp: number; jkt: string | null }
+
+/** The family of the token when it is this client's; null for anything else, told apart to nobody. */
+function ownFamily(stores: RefreshStores, shown: ShownRefreshToken): FamilyRow | null {
+  const family = stores.families.get(shown.grant_id)
+  if (!family || family.client_id !== shown.client_id) return null
+  return equalBytes(shown.secret, generationSecret(new Uint8Array(family.seed), shown.generation)) ? family : null
+}
+
+/** Active is what `/oauth/token` would take now, asked without taking it. */
+export function describeRefreshToken(stores: RefreshStores, shown: ShownRefreshToken, now: number): RefreshTokenFacts {
+  const family = ownFamily(stores, shown)
+  const account = stores.accounts.get()
+  if (!family || !account || account.banned_at !== null || now >= familyEnd(family)) return { active: false }
+  const session = family.offline ? null : stores.sessions.get(family.sid)
+  if (!family.offline && (!session || now >= sessionEnd(session))) return { active: false }
+  const { zone } = decideRotation(family, shown.generation, true, now)
+  if (zone === 'C' || zone === 'unknown') return { active: false }
+  const exp = Math.min(familyEnd(family), session ? sessionEnd(session) : Number.POSITIVE_INFINITY)
+  const { scope, aud, created_at, jkt } = family
+  return { active: true, sub: account.sub, scope, aud: aud.split(' '), iat: created_at, exp, jkt }
+}
+
+/** Any generation of the client's own family ends it, living or dead (RFC 7009, 2.1); another's changes nothing. */
+export function revokeRefreshToken(stores: RefreshStores, shown: ShownRefreshToken, now: number): boolean {
+  const family = ownFamily(stores, shown)
+  if (family) endFamily(stores, family.grant_id, now)
+  return family !== null
+}
