@@ -1,4 +1,5 @@
 import { locateIdentifier, normalizeEmail } from '../accounts/identifier.ts'
+import type { SigningAlgorithm } from '../keys/key.ts'
 import type { Account } from '../objects/account.ts'
 import type { Ended } from '../objects/account-answers.ts'
 import type { Rotated } from '../objects/key-set.ts'
@@ -10,7 +11,7 @@ import { log } from './log.ts'
 import type { Methods } from './objects.ts'
 import { type Operation, operation, withBody } from './operation.ts'
 import { ApiError } from './problem.ts'
-import { AccountAnswer, KeysAnswer, RolesBody, RotatedAnswer } from './schemas.ts'
+import { AccountAnswer, KeysAnswer, RolesBody, RotatedAnswer, RotationBody } from './schemas.ts'
 
 /** How old a verifier's view may be before a `live` answer waits for a new one (`freshFor` of the SDK), and some; in milliseconds. */
 const VIEW_MS = 1200
@@ -39,7 +40,7 @@ function subOf(c: AppContext): string {
 export const listedKeys = operation({
   summary: 'The signing keys and their states.',
   access: 'operator',
-  answers: { 200: { description: 'The keys, oldest first.', schema: KeysAnswer } },
+  answers: { 200: { description: 'The keys, those of access tokens first, then by age.', schema: KeysAnswer } },
   problems: ['invalid_token'],
   async handle(c) {
     return c.json({ keys: await c.get('objects').keySet('list', (stub) => stub.list()) })
@@ -47,21 +48,25 @@ export const listedKeys = operation({
 })
 
 /** Waits for the next key to have been published for a moment: two rotations in a row must refuse nobody. */
-async function rotate(c: AppContext): Promise<Rotated> {
+async function rotate(c: AppContext, alg: SigningAlgorithm | undefined): Promise<Rotated> {
   for (;;) {
-    const rotated = await c.get('objects').keySet('rotate', (stub) => stub.rotate(), { repeatable: false })
+    const rotated = await c.get('objects').keySet('rotate', (stub) => stub.rotate(alg), { repeatable: false })
     if (rotated.ok || rotated.error !== 'too_soon') return rotated
     await scheduler.wait(rotated.retryAfter * 1000)
   }
 }
 
-export const rotatedKeys = operation({
+export const rotatedKeys = withBody({
   summary: 'Let the published next key sign from now on. Tokens of the old one stay valid until they expire.',
   access: 'operator',
+  body: RotationBody,
   answers: { 201: { description: 'The key that signs now.', schema: RotatedAnswer } },
   problems: ['invalid_token', 'too_many_keys'],
-  async handle(c) {
-    const rotated = await rotate(c)
+  async handle(c, { alg }) {
+    const rotated = await rotate(c, alg)
+    if (!rotated.ok && rotated.error === 'unknown_alg') {
+      throw new ApiError('invalid_request', { errors: [{ pointer: '/alg', detail: 'is an algorithm that nothing is signed with here' }] })
+    }
     if (!rotated.ok) throw new ApiError('too_many_keys', { retryAfter: rotated.retryAfter })
     const { kid } = rotated
     c.get('services').signer.forget()

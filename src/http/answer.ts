@@ -1,4 +1,4 @@
-import type { Sign } from '../keys/signer.ts'
+import type { Sign, SigningUse } from '../keys/signer.ts'
 import type { Ended } from '../objects/account-answers.ts'
 import type { TokenGrant } from '../sessions/session.ts'
 import type { Generation, StartedSession } from '../sessions/start.ts'
@@ -11,9 +11,9 @@ import { ApiError } from './problem.ts'
 
 type Profile = { email: string; name: string | null; roles: string[] }
 
-/** How to sign an access token now; the poll that it may start outlives the request. */
-export function prepareSigning(c: AppContext): Promise<Sign> {
-  return c.get('services').signer.prepare(Math.floor(Date.now() / 1000), (work) => c.executionCtx.waitUntil(work))
+/** How to sign an access token now, or what `use` says; the poll that it may start outlives the request. */
+export function prepareSigning(c: AppContext, use?: SigningUse): Promise<Sign> {
+  return c.get('services').signer.prepare(Math.floor(Date.now() / 1000), (work) => c.executionCtx.waitUntil(work), use)
 }
 
 /** Signs exactly what the account's transaction granted. */

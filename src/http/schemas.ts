@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { SIGNING_ALGORITHMS } from '../keys/key.ts'
 
 /** The shapes of the `/api` bodies: what validates them is what `GET /api/openapi.json` shows. Lengths are in UTF-16 units. */
 
@@ -43,6 +44,15 @@ export const TokenBody = object({ audience, scope })
 export const PasswordBody = object({ current_password: password, new_password: password })
 const role = v.pipe(v.string('must be a string'), v.regex(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 visible ASCII characters'))
 export const RolesBody = object({ roles: v.pipe(v.array(role, 'must be an array'), v.maxLength(32, 'must have at most 32 items')) })
+
+export const RotationBody = object({
+  alg: v.optional(
+    v.pipe(
+      v.picklist(SIGNING_ALGORITHMS, `must be one of: ${SIGNING_ALGORITHMS.join(', ')}`),
+      v.description('Whose keys: the algorithm of access tokens unless given, or RS256, which signs ID tokens.'),
+    ),
+  ),
+})
 
 const seconds = v.pipe(v.number(), v.integer(), v.description('Seconds since 1970.'))
 

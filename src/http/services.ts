@@ -44,7 +44,7 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
   }
   const verifier = createVerifier({ issuer: config.issuer, audience: config.issuer, binding })
   const signer = new Signer(ring, {
-    activeKey: () => keySet('activeKey', (stub) => stub.activeKey()),
+    activeKey: (alg) => keySet('activeKey', (stub) => stub.activeKey(alg)),
     keyStatus: (kid, waitUntil) => verifier.keyStatus(kid, waitUntil),
   })
   const checker = createVerifier({ issuer: config.issuer, audience: [...config.audiences], binding, freshness: 'live' })

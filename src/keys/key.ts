@@ -1,6 +1,12 @@
-/** The algorithms we sign access tokens with (RFC 7518, 3.1; EdDSA with Ed25519, RFC 8037). */
+/** The algorithms we can sign with (RFC 7518, 3.1; EdDSA with Ed25519, RFC 8037). */
 export const SIGNING_ALGORITHMS = ['ES256', 'EdDSA', 'RS256'] as const
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number]
+
+/**
+ * What a deployment has keys for: the algorithm of its access tokens first, and RS256, which every OpenID Connect client takes (Core, 15.1).
+ * ID tokens can be signed with each of them.
+ */
+export const algorithmsOf = (signingAlg: SigningAlgorithm): readonly SigningAlgorithm[] => [...new Set([signingAlg, 'RS256' as const])]
 
 /** `next` is published and not yet used, `active` signs, `retired` is published until its last token is dead, `revoked` is denied and gone. */
 export type KeyState = 'next' | 'active' | 'retired' | 'revoked'

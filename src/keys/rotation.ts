@@ -4,7 +4,7 @@
  * Core, 10.1.1 does).
  */
 import { ACCESS_TOKEN_LIFETIME, CLOCK_SKEW } from '../protocol/claims.ts'
-import type { KeyRow, KeyState } from './key.ts'
+import type { KeyRow, KeyState, SigningAlgorithm } from './key.ts'
 
 /** How long a key signs. */
 export const ACTIVE_SECONDS = 30 * 86_400
@@ -22,14 +22,14 @@ export const REVOKED_SECONDS = 30 * 86_400
  * a second, and must not miss it.
  */
 export const HAND_PUBLISHED_SECONDS = 2
-/** So many keys are published at most; verifiers take 64. Only rotations by hand, again and again, come near it. */
+/** So many keys of all algorithms are published at most; verifiers take 64. Only rotations by hand, again and again, come near it. */
 export const MAX_PUBLISHED_KEYS = 32
 
-type Timed = Pick<KeyRow, 'kid' | 'state' | 'state_at' | 'created_at'>
+export type Timed = Pick<KeyRow, 'kid' | 'state' | 'state_at' | 'created_at'>
 
 export type Step = { kid: string; state: KeyState | 'gone' }
 
-/** What the clock alone makes happen now. The switch waits until a `next` key has been published long enough. */
+/** What the clock alone makes happen now to the keys of one algorithm. The switch waits until a `next` key has been published long enough. */
 export function dueSteps(keys: readonly Timed[], now: number): Step[] {
   const steps: Step[] = []
   const active = keys.find((key) => key.state === 'active')
@@ -42,12 +42,16 @@ export function dueSteps(keys: readonly Timed[], now: number): Step[] {
   return steps
 }
 
-/** Whether a rotation by hand may happen now, or in how many seconds: when the next key has been published long enough, when an old one has gone. */
+/**
+ * Whether a rotation of one algorithm by hand may happen now, or in how many seconds: when its next key has been published long enough, when
+ * an old key of any algorithm has gone.
+ */
 export function handRotation(
-  keys: readonly Timed[],
+  keys: readonly (Timed & Pick<KeyRow, 'alg'>)[],
+  alg: SigningAlgorithm,
   now: number,
 ): { ok: true } | { ok: false; error: 'too_soon' | 'too_many'; retryAfter: number } {
-  const next = keys.find((key) => key.state === 'next')
+  const next = keys.find((key) => key.state === 'next' && key.alg === alg)
   const retired = keys.filter((key) => key.state === 'retired')
   if (keys.length - keys.filter((key) => key.state === 'revoked').length >= MAX_PUBLISHED_KEYS) {
     const gone = Math.min(...retired.map((key) => key.state_at + RETIRED_SECONDS))
@@ -67,7 +71,7 @@ export function switchTime(active: Timed, next: Timed): number {
   return Math.max(active.state_at + ACTIVE_SECONDS, next.created_at + PUBLISHED_AHEAD_SECONDS)
 }
 
-/** When the clock next changes something; the alarm is set for it. Null: never. */
+/** When the clock next changes something about the keys of one algorithm. Null: never. */
 export function nextDue(keys: readonly Timed[]): number | null {
   const active = keys.find((key) => key.state === 'active')
   const next = keys.find((key) => key.state === 'next')

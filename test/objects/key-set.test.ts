@@ -17,7 +17,11 @@ async function rotated(keys: KeySetStub): Promise<string> {
   if (!answer.ok) throw new Error(answer.error)
   return answer.kid
 }
-const states = async (keys: KeySetStub) => (await keys.list()).map(({ state }) => state).sort()
+const states = async (keys: KeySetStub, of = 'ES256') =>
+  (await keys.list())
+    .filter(({ alg }) => alg === of)
+    .map(({ state }) => state)
+    .sort()
 const published = async (keys: KeySetStub) => (await keys.jwks()).keys.map(({ kid }) => kid).sort()
 let now = 0
 const sign = async (signer: Signer) => (await signer.prepare(Math.floor(now / 1000)))({})
@@ -35,15 +39,17 @@ afterEach(() => {
   delete callHook.before
 })
 
-test('one authority: 20 first callers at once see the same two keys', async () => {
+test('one authority: 20 first callers at once see the same keys', async () => {
   const keys = keySet()
   const answers = await Promise.all(Array.from({ length: 20 }, () => published(keys)))
   expect(new Set(answers.map(String)).size).toBe(1)
   expect(await states(keys)).toEqual(['active', 'next'])
+  expect(await states(keys, 'RS256')).toEqual(['active', 'next'])
 })
 
 test('the public keys hold no private member', async () => {
-  for (const jwk of (await keySet().jwks()).keys) expect(Object.keys(jwk).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
+  const members = (await keySet().jwks()).keys.map((jwk) => Object.keys(jwk).sort().join(' '))
+  expect(members.sort()).toEqual([...Array(2).fill('alg crv kid kty use x y'), ...Array(2).fill('alg e kid kty n use')])
 })
 
 test('private keys are stored wrapped, and open with the secret alone', async () => {
@@ -174,7 +180,7 @@ test('two rotations by hand in a row: the second waits until the next key has be
 
 test('rotations without end publish no more keys than verifiers take, and go on when old ones are gone', async () => {
   const keys = keySet()
-  for (let n = 0; n < 30; n++) await rotated(keys)
+  for (let n = 0; n < 28; n++) await rotated(keys)
   expect(await published(keys)).toHaveLength(32)
   later(2)
   expect(await keys.rotate()).toMatchObject({ ok: false, error: 'too_many' })
