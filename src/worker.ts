@@ -29,7 +29,7 @@ export class Verifier extends WorkerEntrypoint<Env> {
   async check(token: string): Promise<LiveAnswer> {
     const { checker } = await this.#services()
     try {
-      await checker.verifyToken(token, { waitUntil: (work) => this.ctx.waitUntil(work) })
+      await checker.verifyToken(token, { boundTo: 'unproven', waitUntil: (work) => this.ctx.waitUntil(work) })
       return { active: true }
     } catch (error) {
       if (!(error instanceof TokenError) || error.code === 'verifier_unavailable') throw error

@@ -19,15 +19,13 @@ export function checkClaims(payload: Record<string, unknown>, rules: ClaimRules,
   // Never issued by us; one that says "not yet" must not pass unread.
   const { nbf } = payload
   if (!isWellFormed(claims)) return refuse(`malformed ${malformedIn(claims)}`)
-  const { iss, aud, exp, iat, cnf } = claims
+  const { iss, aud, exp, iat } = claims
   if (nbf !== undefined && (!isTime(nbf) || nbf > iat)) return refuse('nbf')
   if (iss !== rules.issuer) return refuse('iss')
   if (!rules.audiences.includes(aud)) return refuse('aud')
   // Only someone who holds a signing key could make one, and would choose a far `exp`: no denial is kept that long.
   if (exp - iat < 1 || exp - iat > rules.maxLifetime) return refuse('exp - iat')
   if (iat > now + rules.clockTolerance) return refuse('iat')
-  // A bound token presented as a bearer token.
-  if (cnf !== undefined) return refuse('cnf')
   if (exp <= now - rules.clockTolerance) return { ok: false, error: 'token_expired', reason: 'exp' }
   for (const value of Object.values(claims)) Object.freeze(value)
   return { ok: true, claims: Object.freeze(claims) }
@@ -36,7 +34,7 @@ export function checkClaims(payload: Record<string, unknown>, rules: ClaimRules,
 const isText = (value: unknown, max = 256): value is string => typeof value === 'string' && value !== '' && value.length <= max
 const isAddress = (value: unknown): boolean => isText(value, 2048)
 const isScope = (value: unknown): boolean => value === '' || isText(value, 1024)
-const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
 const isVer = (value: unknown): boolean => isTime(value) && value <= MAX_VER
 const isTexts = (value: unknown): boolean => Array.isArray(value) && value.length <= MAX_LIST && value.every((item) => isText(item))
 const hasThumbprint = (value: unknown): boolean => typeof value === 'object' && value !== null && 'jkt' in value && isText(value.jkt)

@@ -28,7 +28,15 @@ export type VerifiedToken = {
 }
 
 /** Choices for one call. `waitUntil` lets the view be refreshed after the response (`ctx.waitUntil` of a Worker). */
-export type VerifyCall = { freshness?: Freshness; waitUntil?: WaitUntil }
+export type VerifyCall = {
+  freshness?: Freshness
+  waitUntil?: WaitUntil
+  /**
+   * The thumbprint of the key that the caller has proven to hold (`sallyport/dpop` does): only a token bound to it passes then. Without it
+   * a bound token is refused. `unproven`, a WEAKENING: bound or not; for who is asked about a token, and gives nothing for it.
+   */
+  boundTo?: string
+}
 
 /** The parts of a request that are read. Every `Request` has them. */
 export type BearerRequest = { readonly url: string; readonly headers: { get(name: string): string | null } }
@@ -91,6 +99,7 @@ class TokenVerifier implements Verifier {
     if (recalled === 'expired') throw this.#refusal('token_expired', 'expired')
     const known = recalled ?? (await this.#examine(token, nowMs, call.waitUntil))
     if (recalled !== undefined) this.#keys.renew(nowMs, call.waitUntil)
+    if (known.claims.cnf?.jkt !== call.boundTo && call.boundTo !== 'unproven') throw this.#refusal('token_invalid', 'cnf')
     if (freshness === 'offline') return this.#accept(known, 'offline', null)
     if (freshness === 'live') return this.#askLive(token, known, call.waitUntil)
     // A token just verified may have waited for keys; the view's age is judged by the clock after that.

@@ -1,7 +1,7 @@
 // `sallyport/hono`: `authenticate` loads who is calling; `requireScope`, `requireRole` and `requireRecentSignIn` decide what they may do.
 
 import type { Context, Env, MiddlewareHandler } from 'hono'
-import type { VerifiedToken, Verifier } from './create-verifier.ts'
+import type { VerifiedToken, VerifyCall } from './create-verifier.ts'
 import { findLack, type Requirements } from './requirements.ts'
 import { TokenError } from './token-error.ts'
 import type { Freshness } from './verifier-options.ts'
@@ -19,9 +19,15 @@ export type OnTokenError = (error: TokenError, c: Context) => Response | Promise
 /** `onError` takes over how a refusal is answered. */
 export type RefusalOptions = { onError?: OnTokenError }
 
-/** Verifies the bearer token of each request and sets `c.get('auth')`; refuses the request otherwise. */
+/** A verifier, or that of `sallyport/dpop`. */
+export type RequestVerifier = {
+  verify(request: Request, call?: Pick<VerifyCall, 'freshness' | 'waitUntil'>): Promise<VerifiedToken>
+  readonly resourceMetadata: string | undefined
+}
+
+/** Verifies the token of each request and sets `c.get('auth')`; refuses the request otherwise. */
 export function authenticate<E extends Env & AuthEnv = AuthEnv>(
-  options: { verifier: Verifier; freshness?: Freshness } & RefusalOptions,
+  options: { verifier: RequestVerifier; freshness?: Freshness } & RefusalOptions,
 ): MiddlewareHandler<E> {
   const { verifier, freshness, onError } = options
   const { resourceMetadata } = verifier

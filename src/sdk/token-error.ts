@@ -7,13 +7,13 @@ const refusals = {
   /** No token at all. RFC 6750 3.1: the challenge has no error code. */
   token_missing: [401, 'A bearer token is required.'],
   /** What was sent is no bearer token by its grammar, or was sent in the query string. */
-  token_malformed: [400, 'The bearer token is malformed, or not where it belongs.', 'invalid_request'],
+  token_malformed: [400, 'The bearer token is malformed or misplaced.', 'invalid_request'],
   /** The token was not issued for this service: form, signature, issuer, audience or claims. Deliberately says no more. */
   token_invalid: [401, 'The access token is not valid here.', 'invalid_token'],
   /** A refresh gives a new one. */
   token_expired: [401, 'The access token has expired.', 'invalid_token', 'expired'],
   /** The account has changed since the token was made. Refresh once; that refresh decides. */
-  token_outdated: [401, 'The account has changed: refresh the access token.', 'invalid_token', 'outdated'],
+  token_outdated: [401, 'The account has changed: refresh the token.', 'invalid_token', 'outdated'],
   /** Signed out, ended or denied. */
   token_revoked: [401, 'The access token has been revoked.', 'invalid_token', 'revoked'],
   /** The challenge's `scope` names what the route needs. */
@@ -21,7 +21,7 @@ const refusals = {
   /** The account lacks a role; no other token of it would do. */
   insufficient_role: [403, 'The account lacks a role.', 'insufficient_scope', 'role'],
   /** The person must sign in again: at most `max_age` seconds ago, or by one of `acr_values` (RFC 9470). */
-  reauthentication_required: [401, 'A newer or stronger sign-in is required.', 'insufficient_user_authentication'],
+  reauthentication_required: [401, 'A newer or stronger sign-in is needed.', 'insufficient_user_authentication'],
   /** Neither the revocation feed nor the issuer could be asked. Try again after `retryAfter` seconds. */
   verifier_unavailable: [503, 'The access token cannot be checked now.'],
 } as const satisfies Record<string, readonly [status: number, detail: string, error?: string, error_description?: string]>

@@ -23,6 +23,7 @@ export const PURPOSE = {
   request_uri: 6,
   device_code: 7,
   registration_token: 8,
+  dpop_nonce: 9,
 } as const
 export type Purpose = keyof typeof PURPOSE
 

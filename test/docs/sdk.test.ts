@@ -11,7 +11,7 @@ import { type Server, startServer } from '../support/node/server.ts'
 import { programsOf } from './blocks.ts'
 
 const API = 'https://api.example.com'
-const SERVICES = ['fetch-handler.ts', 'express.ts', 'fastify.ts', 'pushed.ts']
+const SERVICES = ['fetch-handler.ts', 'express.ts', 'fastify.ts', 'pushed.ts', 'dpop.ts']
 
 type BrowserApp = {
   signIn(email: string, password: string): Promise<string>
@@ -118,6 +118,17 @@ describe('docs/sdk.md', () => {
     const { verifier } = await load<{ verifier: Verifier }>('pushed.ts')
     expect((await verifier.verifyToken(token)).claims.sub).toMatch(/^[\w-]{22}$/)
     verifier.close()
+  })
+
+  test('a fetch handler for bound tokens, which takes no others', async () => {
+    const { handle } = await load<{ handle: (request: Request) => Promise<Response> }>('dpop.ts')
+    const challengeOf = async (authorization: string) => {
+      const response = await handle(new Request(`${API}/notes/mine`, { headers: { authorization } }))
+      return [response.status, response.headers.get('www-authenticate')]
+    }
+    const algs = 'algs="ES256 EdDSA Ed25519 PS256"'
+    expect(await challengeOf(`Bearer ${token}`)).toEqual([401, `DPoP ${algs}`])
+    expect(await challengeOf(`DPoP ${token}`)).toEqual([401, `DPoP error="invalid_dpop_proof", ${algs}`])
   })
 
   test('a Worker with Hono and a service binding', async () => {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BIN, ROOT } from '../../scripts/toolchain.mjs'
 import { installedProject, type Project } from '../support/node/package.ts'
 
-const ENTRIES = ['sallyport/sdk', 'sallyport/hono', 'sallyport/browser', 'sallyport/websocket']
+const ENTRIES = ['sallyport/sdk', 'sallyport/hono', 'sallyport/browser', 'sallyport/websocket', 'sallyport/dpop']
 
 let project: Project
 beforeAll(async () => {
@@ -59,11 +59,12 @@ describe('the published package', () => {
 
   test('is imported by Node, each entry, where no other package is installed', async () => {
     const script = `for (const entry of ${JSON.stringify(ENTRIES)}) console.log(Object.keys(await import(entry)).join())`
-    const [sdk, hono, browser, websocket] = (await project.run(script)).trim().split('\n')
+    const [sdk, hono, browser, websocket, dpop] = (await project.run(script)).trim().split('\n')
     expect(sdk).toBe('TokenError,createVerifier')
     expect(hono).toContain('authenticate')
     expect(browser).toBe('ClientError,createClient')
     expect(websocket).toBe('websocketFeed')
+    expect(dpop).toBe('DpopError,dpopVerifier')
   })
 
   test('names no file of the repository', async () => {

@@ -117,9 +117,16 @@ test('a token that is not valid yet is refused', () => {
   expect(check({ nbf: 'now' })).toMatchObject({ ok: false, error: 'token_invalid' })
 })
 
-test.each([{ jkt: 'thumbprint' }, {}, { jkt: '' }, 'x', null])('a token bound by %j is refused as a plain bearer token', (cnf) => {
-  expect(check({ cnf })).toMatchObject({ ok: false, error: 'token_invalid' })
+test('a binding is among the claims: the verifier asks whether its key was proven', () => {
+  expect(check({ cnf: { jkt: 'thumbprint' } })).toMatchObject({ ok: true, claims: { cnf: { jkt: 'thumbprint' } } })
 })
+
+test.each([{}, { jkt: '' }, { jkt: 1 }, { 'x5t#S256': 'x' }, [], 'x', null])(
+  'a token bound by %j is bound by nothing we know, and refused',
+  (cnf) => {
+    expect(check({ cnf })).toMatchObject({ ok: false, error: 'token_invalid' })
+  },
+)
 
 test('names of inherited things are no claims', () => {
   const claims = JSON.parse(`{"__proto__":${JSON.stringify(claimsAt(START))}}`)

@@ -32,10 +32,12 @@ test('the verifier is at most 25,000 bytes minified, with all that it imports', 
 test('hono, the WebSocket and the browser’s part are not in it', async () => {
   const { files } = await bundleOf('index.ts')
   expect(files).toContain('src/sdk/create-verifier.ts')
-  for (const optional of ['hono', 'websocket', 'protected-resource', 'browser']) expect(files).not.toContain(`src/sdk/${optional}.ts`)
+  for (const optional of ['hono', 'dpop', 'dpop-proof', 'websocket', 'protected-resource', 'browser'])
+    expect(files).not.toContain(`src/sdk/${optional}.ts`)
 })
 
 test.each([
+  ['dpop.ts', 11_000],
   ['hono.ts', 8_000],
   ['websocket.ts', 8_000],
 ])('sallyport/%s brings no verifier of its own', async (entry, most) => {
