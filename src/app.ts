@@ -6,6 +6,8 @@ import * as demo from './http/demo.ts'
 import { cors, secureHeaders } from './http/headers.ts'
 import { log } from './http/log.ts'
 import { OAuthError } from './http/oauth/oauth-error.ts'
+import { publicCors } from './http/oauth/public-cors.ts'
+import * as registration from './http/oauth/register.ts'
 import { type MountedOperation, openApiDocument } from './http/openapi.ts'
 import { type Operation, operation } from './http/operation.ts'
 import * as pages from './http/pages.tsx'
@@ -56,6 +58,12 @@ export const URL_MAP: readonly MountedOperation[] = [
   on('GET', '/api/demo/fresh', demo.demoFresh),
   on('GET', '/api/demo/live', demo.demoLive),
   on('GET', '/api/demo/session', demo.demoSession),
+
+  on('POST', '/oauth/register', registration.registered),
+  on('GET', '/oauth/register/:client_id', registration.readRegistration),
+  on('PUT', '/oauth/register/:client_id', registration.changedRegistration),
+  on('DELETE', '/oauth/register/:client_id', registration.removedRegistration),
+  on('POST', '/oauth/register/:client_id/secret', registration.rotatedSecret),
 
   on('GET', '/admin/api/keys', admin.listedKeys),
   on('POST', '/admin/api/keys/rotate', admin.rotatedKeys),
@@ -125,6 +133,7 @@ app.use(async (c, next) => {
   if (c.res.status !== 101) secureHeaders(c.res.headers, requestId, opened.services.config)
 })
 app.use('/api/*', cors)
+app.use('/oauth/register/*', publicCors)
 app.use(async (c, next) => {
   if ((c.req.header('Authorization')?.length ?? 0) > MAX_AUTHORIZATION_LENGTH) throw new ApiError('headers_too_large')
   await next()

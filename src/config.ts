@@ -19,6 +19,10 @@ export type Config = {
   readonly allowedOrigins: readonly string[]
   readonly signingAlg: SigningAlgorithm
   readonly lab: boolean
+  /** The text that replaces clients.toml; undefined: the file's own. */
+  readonly clientsToml: string | undefined
+  /** Opens registration in production. Undefined: there it does not exist. */
+  readonly initialAccessToken: string | undefined
 }
 
 /** The scope that `/api/session*` and `/api/password` ask of a bearer token. */
@@ -75,13 +79,14 @@ function oneOf<T extends string>(env: Strings, variable: string, choices: readon
   return choice
 }
 
-function adminToken(env: Strings): string | undefined {
-  const token = read(env, 'ADMIN_TOKEN')
+/** `absent`: what there is without it. */
+function bearerToken(env: Strings, variable: string, absent: string): string | undefined {
+  const token = read(env, variable)
   if (token !== undefined && token.length < MIN_SECRET_LENGTH) {
-    throw new Wrong('ADMIN_TOKEN', `must have at least ${MIN_SECRET_LENGTH} characters, or be absent: then there are no operator routes`)
+    throw new Wrong(variable, `must have at least ${MIN_SECRET_LENGTH} characters, or be absent: then there ${absent}`)
   }
   if (token !== undefined && !/^[\w\-.~+/]+=*$/.test(token)) {
-    throw new Wrong('ADMIN_TOKEN', 'must be letters, digits and -._~+/ only, as a bearer token is (RFC 6750, 2.1)')
+    throw new Wrong(variable, 'must be letters, digits and -._~+/ only, as a bearer token is (RFC 6750, 2.1)')
   }
   return token
 }
@@ -127,12 +132,14 @@ export function readConfig(env: Strings): { ok: true; config: Config } | { ok: f
       development,
       issuer,
       secrets: secrets(env),
-      adminToken: adminToken(env),
+      adminToken: bearerToken(env, 'ADMIN_TOKEN', 'are no operator routes'),
       audiences: audiences(env, issuer),
       scopes: scopes(env),
       allowedOrigins: items(read(env, 'ALLOWED_ORIGINS')).map((item) => origin('ALLOWED_ORIGINS', item, development)),
       signingAlg: oneOf(env, 'SIGNING_ALG', SIGNING_ALGORITHMS, 'ES256'),
       lab: oneOf(env, 'LAB', ['on', 'off'], development ? 'on' : 'off') === 'on',
+      clientsToml: read(env, 'CLIENTS_TOML'),
+      initialAccessToken: bearerToken(env, 'INITIAL_ACCESS_TOKEN', 'is no registration of clients in production'),
     }
     return { ok: true, config: Object.freeze(config) }
   } catch (error) {

@@ -3,6 +3,6 @@ declare namespace Cloudflare {
   interface Env extends Required<import('../src/env.ts').Env> {}
   interface GlobalProps {
     mainModule: typeof import('../src/worker.ts')
-    durableNamespaces: 'Account' | 'Identifier' | 'KeySet' | 'RevocationList' | 'Mailbox'
+    durableNamespaces: 'Account' | 'Identifier' | 'KeySet' | 'RevocationList' | 'Mailbox' | 'Client'
   }
 }

@@ -60,3 +60,10 @@ export type KnownClient = { client: Client; secrets: readonly ClientSecret[] }
 
 /** Whether it can keep a secret and proves so: then its refresh tokens are bound to it. */
 export const isConfidential = ({ token_endpoint_auth_method }: Client): boolean => token_endpoint_auth_method !== 'none'
+
+/** Whether its tokens are had for a shared secret. */
+export const usesSecret = ({ token_endpoint_auth_method: method }: Pick<Client, 'token_endpoint_auth_method'>): boolean =>
+  method === 'client_secret_basic' || method === 'client_secret_post'
+
+/** Seconds for which an isolate may go on with what it has read of a client. */
+export const CLIENT_CACHE_SECONDS = 5

@@ -1,9 +1,14 @@
+import clientsToml from '../../clients.toml'
+import type { KnownClient } from '../clients/client.ts'
+import { type ConfiguredClients, readConfiguredClients } from '../clients/configured-clients.ts'
 import { type Config, type ConfigProblem, readConfig } from '../config.ts'
 import type { Env } from '../env.ts'
 import { openSecretRing, type SecretRing } from '../keys/secret-ring.ts'
 import { Signer } from '../keys/signer.ts'
 import { HashQueue } from '../login/hash-queue.ts'
+import { type BoundedMap, boundedMap } from '../sdk/bounded-map.ts'
 import { createVerifier, type Verifier, type VerifierBinding } from '../sdk/index.ts'
+import { type DocumentFetcher, documentFetcher } from './oauth/fetch-document.ts'
 import { type Objects, objects } from './objects.ts'
 
 /** What an isolate keeps between requests: values only, never a stub, a request or a promise of somebody else's. */
@@ -18,10 +23,22 @@ export type Services = {
   checker: Verifier
   objects: Objects
   hashes: HashQueue
+  /** Fetches what stands at addresses that others chose. */
+  documents: DocumentFetcher
+  clients: {
+    configured: ConfiguredClients
+    /** What was last read of registered clients, and when. */
+    kept: BoundedMap<{ known: KnownClient | null; readMs: number }>
+    /** When this isolate last told a client that it was used. */
+    used: BoundedMap<number>
+  }
 }
 
 /** Design, "People": at most two hashes at a time in an isolate; contract 11a: at most 64 wait. */
 const HASHES = { slots: 2, waiting: 64, slotTimeoutMs: 10_000 }
+
+/** A registration is at most 16 KiB: these take a few megabytes of the isolate's 128. */
+const KEPT_CLIENTS = 500
 
 let opened: { env: Env; services: Services } | undefined
 
@@ -31,6 +48,12 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
   const read = readConfig({ ...env })
   if (!read.ok) return read
   const { config } = read
+  const text = config.clientsToml
+  const clients = readConfiguredClients(
+    text === undefined ? { name: 'clients.toml', text: clientsToml } : { name: 'CLIENTS_TOML', text },
+    config,
+  )
+  if (!clients.ok) return clients
   const ring = await openSecretRing(config.secrets)
   const reached = objects(env)
   const { keySet, list, account } = reached
@@ -48,6 +71,18 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
     keyStatus: (kid, waitUntil) => verifier.keyStatus(kid, waitUntil),
   })
   const checker = createVerifier({ issuer: config.issuer, audience: [...config.audiences], binding, freshness: 'live' })
-  opened = { env, services: { config, ring, signer, binding, verifier, checker, objects: reached, hashes: new HashQueue(HASHES) } }
-  return { ok: true, services: opened.services }
+  const services: Services = {
+    config,
+    ring,
+    signer,
+    binding,
+    verifier,
+    checker,
+    objects: reached,
+    hashes: new HashQueue(HASHES),
+    documents: documentFetcher({ ...config, fetch: (url, init) => fetch(url, init), nowMs: Date.now }),
+    clients: { configured: clients.clients, kept: boundedMap(KEPT_CLIENTS), used: boundedMap(KEPT_CLIENTS) },
+  }
+  opened = { env, services }
+  return { ok: true, services }
 }

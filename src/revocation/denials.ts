@@ -1,5 +1,6 @@
+import { CLIENT_CACHE_SECONDS } from '../clients/client.ts'
 import { ACCESS_TOKEN_LIFETIME, CLOCK_SKEW, JWKS_HARD_AGE } from '../protocol/claims.ts'
-import type { Denial } from '../protocol/denial.ts'
+import { type Denial, EVERY_IAT } from '../protocol/denial.ts'
 
 /**
  * When nothing made at or before `now` can be alive any more: the longest lifetime from now, the skew of clocks, and as much again for a
@@ -24,3 +25,17 @@ export const denyBelowVersion = (sub: string, ver: number, now: number): Denial 
  * Twice the hard age: a verifier may have fetched the key set the moment before, and fetch errors do not shorten it.
  */
 export const denyKey = (kid: string, now: number): Denial => ({ kind: 'kid', id: kid, end: denialEnd(now) + 2 * JWKS_HARD_AGE })
+
+/** How long a request may go on with a client that it has just read, in seconds: past any time limit of ours. */
+const REQUEST_SECONDS = 60
+
+/** Every token of a client that was removed. It lasts past the tokens that readers give out who have not heard of it yet. */
+export const denyClient = (client_id: string, now: number): Denial => ({
+  kind: 'client_id',
+  id: client_id,
+  not_after_iat: EVERY_IAT,
+  end: denialEnd(now) + CLIENT_CACHE_SECONDS + REQUEST_SECONDS,
+})
+
+/** One access token, until nobody can take it any more. `exp`: its own. */
+export const denyToken = (jti: string, exp: number): Denial => ({ kind: 'jti', id: jti, end: exp + 2 * CLOCK_SKEW })
