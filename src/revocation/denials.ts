@@ -14,9 +14,6 @@ export const denySession = (sid: string, now: number): Denial => ({ kind: 'sid',
 /** Every access token of one redeemed authorization. */
 export const denyGrant = (grant_id: string, now: number): Denial => ({ kind: 'grant_id', id: grant_id, end: denialEnd(now) })
 
-/** One access token, until it has expired everywhere. */
-export const denyToken = (jti: string, exp: number): Denial => ({ kind: 'jti', id: jti, end: exp + 2 * CLOCK_SKEW })
-
 /** Every access token of an account issued before `ver` was reached, however many. */
 export const denyBelowVersion = (sub: string, ver: number, now: number): Denial => ({ kind: 'sub', id: sub, ver, end: denialEnd(now) })
 
