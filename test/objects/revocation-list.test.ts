@@ -50,27 +50,21 @@ test('what it has acknowledged survives eviction: epoch, key, sequence and denia
 
 test('forgets what concerns no living token, and never goes back in its sequence', async () => {
   const stub = list()
-  for (const id of ['a', 'b', 'c']) await stub.add([denial(id)])
+  for (const id of ['a', 'b', 'c']) await stub.add(Array.from({ length: 300 }, (_, n) => denial(`${id}-${n}`)))
   const before = await read(stub, null)
   vi.setSystemTime((now + 311) * 1000)
   expect(await read(stub, null)).toMatchObject({ count: 0, sequence: before.sequence })
   await runDurableObjectAlarm(stub)
   await evictDurableObject(stub)
   expect(await read(stub, before.cursor)).toMatchObject({ snapshot: false, sequence: before.sequence })
-  const rows = await runInDurableObject(
-    stub,
-    (_, state) => state.storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM batch').one().n,
-  )
+  const rows = await runInDurableObject(stub, (_, state) => state.storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM base').one().n)
   expect(rows).toBe(1)
 })
 
 test('one call writes one row, however many denials it brings', async () => {
   const stub = list()
   await stub.add(Array.from({ length: 1000 }, (_, n) => denial(`id-${n}`)))
-  const rows = await runInDurableObject(
-    stub,
-    (_, state) => state.storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM batch').one().n,
-  )
+  const rows = await runInDurableObject(stub, (_, state) => state.storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM base').one().n)
   expect(rows).toBe(1)
   expect((await stub.feed(null)).byteLength).toBeLessThan(10_000)
 })
