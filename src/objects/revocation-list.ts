@@ -17,6 +17,11 @@ const NEXT_PART_MS = 1000
 export const MAX_SOCKETS = 256
 /** A socket that asks for everything again and again is closed: a snapshot can be megabytes. */
 const MAX_SNAPSHOTS = 8
+/**
+ * What is longer is polled for: sockets that do not read would keep it in this object's memory, each its own. A reader that was told to
+ * come back later does so with the cursor that its poll brought.
+ */
+const MAX_MESSAGE_BYTES = 1024 * 1024
 
 type Log = { epoch: string; epochStart: number; key: Uint8Array }
 
@@ -132,6 +137,10 @@ export class RevocationList extends DurableObject<Env> {
       return
     }
     const { known, bytes } = this.#answer(cursor)
+    if (bytes.length > MAX_MESSAGE_BYTES) {
+      socket.close(1013, 'poll first')
+      return
+    }
     if (!known) socket.serializeAttachment(snapshots + 1)
     trySend(socket, bytes)
   }

@@ -131,6 +131,23 @@ test('a socket that sends anything but cursors, or asks for everything again and
   expect(await closed).toBe(1008)
 })
 
+test('a socket gets no answer of megabytes: it is told to come back, and does so with the cursor of a poll', async () => {
+  const stub = list()
+  for (const batch of ['a', 'b', 'c']) await stub.add(Array.from({ length: 50_000 }, (_, n) => denial(`${batch}-${n}`)))
+  const { socket, messages } = await subscribe(stub)
+  const closed = new Promise<number>((resolve) => socket?.addEventListener('close', ({ code }) => resolve(code)))
+  expect(await closed).toBe(1013)
+  expect(messages).toEqual([])
+  const polled = await read(stub, null)
+  expect(polled.count).toBe(150_000)
+  const again = await subscribe(stub, polled.cursor)
+  await vi.waitFor(() => expect(again.messages).toHaveLength(1))
+  expect(decoded(again.messages[0])).toMatchObject({ snapshot: false, count: 0 })
+  await stub.add([denial('d')])
+  await vi.waitFor(() => expect(again.messages).toHaveLength(2))
+  again.socket?.close()
+})
+
 test('256 sockets are held, the next one is told to poll', async () => {
   const stub = list()
   const all = []
