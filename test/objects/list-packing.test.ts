@@ -137,7 +137,9 @@ async function happen(stub: Stub, model: Model, readers: Reader[], random: Rando
   }
 }
 
-describe('a list that packs', () => {
+const TIMEOUT = { timeout: sized(30_000, 240_000) }
+
+describe('a list that packs', TIMEOUT, () => {
   // Two seeds of their own, and one that differs each time: SEED repeats it.
   test.each([1, 2, SEED])(
     'tells every reader the same as a plain model, by steps or by snapshot, from any cursor (seed %i)',
@@ -146,7 +148,7 @@ describe('a list that packs', () => {
       const stub = newList()
       const model = new Model((await read(stub, null)).key)
       const readers = Array.from({ length: 5 }, () => new Reader())
-      for (let turn = 0; turn < sized(150, 1500); turn++) {
+      for (let turn = 0; turn < sized(150, 450); turn++) {
         await happen(stub, model, readers, random)
         if (turn % 30 !== 29) continue
         for (const reader of [...readers, new Reader()]) {
