@@ -23,6 +23,9 @@ export default defineConfig({
                 SIGN_UP: 'immediate',
                 SALLYPORT_SECRET: 'test-only-secret-that-is-long-enough-000001',
                 ADMIN_TOKEN: 'test-only-admin-token-that-is-long-enough-1',
+                // A room has no environment of its own (test/proof/size.ts).
+                ...(process.env.LONG && { LONG: process.env.LONG }),
+                ...(process.env.SEED && { SEED: process.env.SEED }),
               },
             },
           }),

@@ -57,19 +57,27 @@ async function prove(sizes) {
   const { countCalls } = await import('./sdk/calls.mjs')
   const { measureDelays } = await import('./sdk/delays.mjs')
   const { measureDenials } = await import('./sdk/denials.mjs')
+  const { measureSingles } = await import('./sdk/singles.mjs')
   return using(await startProof(), async (server) => {
     say('Counting what is asked of the issuer ...')
     const calls = await countCalls(server, 5)
     say(`Denials: ${sizes.denials} ...`)
     const denials = await measureDenials(server, sizes.denials, 1)
     return { calls, denials }
-  }).then(async (measured) =>
-    // Another list: a verifier beside a full one would first read all of it.
-    using(await startProof(), async (server) => {
-      say(`Revoking: ${sizes.delays} of each kind ...`)
-      return { ...measured, delays: await measureDelays(server, sizes.delays, sizes.keys) }
-    }),
-  )
+  })
+    .then(async (measured) =>
+      using(await startProof(), async (server) => {
+        say(`Denials, one by one: ${sizes.denials} ...`)
+        return { ...measured, singles: await measureSingles(server, sizes.denials) }
+      }),
+    )
+    .then(async (measured) =>
+      // Another list: a verifier beside a full one would first read all of it.
+      using(await startProof(), async (server) => {
+        say(`Revoking: ${sizes.delays} of each kind ...`)
+        return { ...measured, delays: await measureDelays(server, sizes.delays, sizes.keys) }
+      }),
+    )
 }
 
 async function main() {

@@ -68,6 +68,7 @@ export const URL_MAP: readonly MountedOperation[] = [
   on('GET', '/admin/api/keys', admin.listedKeys),
   on('POST', '/admin/api/keys/rotate', admin.rotatedKeys),
   on('POST', '/admin/api/keys/:kid/revoke', admin.revokedKey),
+  on('POST', '/admin/api/revocations/renew', admin.renewedRevocations),
   on('GET', '/admin/api/accounts', admin.foundAccount),
   on('POST', '/admin/api/accounts/:sub/ban', admin.bannedAccount),
   on('POST', '/admin/api/accounts/:sub/unban', admin.unbannedAccount),

@@ -93,6 +93,21 @@ export const revokedKey = operation({
   },
 })
 
+export const renewedRevocations = operation({
+  summary: "After restoring the revocation list's storage: begin a new epoch, so that verifiers ask `live` for every token older than it.",
+  access: 'operator',
+  answers: { 204: { description: 'Begun; verifiers notice with their next poll.' } },
+  problems: ['invalid_token', 'unavailable'],
+  async handle(c) {
+    // Named here, so that the wrapper's second try of a call without a reply renews nothing again.
+    const bytes = crypto.getRandomValues(new Uint8Array(8))
+    const name = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+    const { epoch } = await c.get('objects').list('renewEpoch', (stub) => stub.renewEpoch(name))
+    log(c, 'warn', 'revocations_renewed', { epoch })
+    return c.body(null, 204)
+  },
+})
+
 export const foundAccount = operation({
   summary: 'The account with an address.',
   access: 'operator',

@@ -1,19 +1,27 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Env } from '../env.ts'
 import type { Denial } from '../protocol/denial.ts'
-import { encodeFeed, encodeSegments, formatCursor, parseCursor } from '../protocol/feed.ts'
-import { listStore } from '../revocation/list-store.ts'
+import { encodeFeed, entriesOf, formatCursor, parseCursor } from '../protocol/feed.ts'
+import { ListStore, type Position } from '../revocation/list-store.ts'
+import { type Packed, packEntries } from '../revocation/packing.ts'
 import { migrate } from '../storage/migrate.ts'
 import init from '../storage/schema/revocation-list/0001-init.sql'
+import tail from '../storage/schema/revocation-list/0002-tail.sql'
 
-/** A row holds at most 2 MB; 50,000 denials take less than 1 MB. */
-const BATCH_DENIALS = 50_000
-/** Expired batches are forgotten this often. Nothing depends on it but space. */
+/** One step of the log. A row holds at most 2 MB; 50,000 denials take less than 1 MB. */
+const STEP_DENIALS = 50_000
+/** What has ended is forgotten this often, a bounded part at a time. Nothing depends on it but space. */
 const SWEEP_MS = 300_000
+const NEXT_PART_MS = 1000
 /** Anybody may read the feed; so many of them may hold a socket. The rest poll. */
 export const MAX_SOCKETS = 256
 /** A socket that asks for everything again and again is closed: a snapshot can be megabytes. */
 const MAX_SNAPSHOTS = 8
+/**
+ * What is longer is polled for: sockets that do not read would keep it in this object's memory, each its own. A reader that was told to
+ * come back later does so with the cursor that its poll brought.
+ */
+const MAX_MESSAGE_BYTES = 1024 * 1024
 
 type Log = { epoch: string; epochStart: number; key: Uint8Array }
 
@@ -23,14 +31,19 @@ type Log = { epoch: string; epochStart: number; key: Uint8Array }
  */
 export class RevocationList extends DurableObject<Env> {
   readonly #list
-  readonly #log: Log
+  #log: Log
+  #position: Position
   #sweepDue = false
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
-    migrate(ctx.storage, [{ id: '0001-init', sql: init }])
-    this.#list = listStore(ctx.storage.sql)
+    migrate(ctx.storage, [
+      { id: '0001-init', sql: init },
+      { id: '0002-tail', sql: tail },
+    ])
+    this.#list = new ListStore(ctx.storage.sql)
     this.#log = ctx.storage.transactionSync(() => this.#begin())
+    this.#position = this.#list.position()
   }
 
   #begin(): Log {
@@ -47,23 +60,56 @@ export class RevocationList extends DurableObject<Env> {
 
   /** Adds denials; adding one twice does no harm, readers merge. Answers the cursor at which a reader has them. */
   add(denials: readonly Denial[]): string {
-    const sequence = this.ctx.storage.transactionSync(() => {
-      let last = this.#list.lastSequence()
-      for (let at = 0; at < denials.length; at += BATCH_DENIALS) {
-        const batch = denials.slice(at, at + BATCH_DENIALS)
-        const lastEnd = batch.reduce((latest, denial) => Math.max(latest, denial.end), 0)
-        const segments = encodeSegments(this.#log.key, batch)
-        last += 1
-        this.#list.append(last, lastEnd, segments.buffer)
-        this.#push(last, segments)
-      }
-      return last
+    const now = Math.floor(Date.now() / 1000)
+    const steps: Packed[] = []
+    for (let at = 0; at < denials.length; at += STEP_DENIALS) {
+      const step = packEntries(entriesOf(this.#log.key, denials.slice(at, at + STEP_DENIALS)))
+      if (step) steps.push(step)
+    }
+    const before = this.#newest()
+    this.#position = this.ctx.storage.transactionSync(() =>
+      steps.reduce((position, step) => this.#list.append(position, step, now), before),
+    )
+    // After the transaction: a step that was rolled back must not have been sent, for its number will be another's.
+    steps.forEach((step, at) => {
+      this.#push(before.last + 1 + at, step.segments)
     })
     if (!this.#sweepDue) {
       this.#sweepDue = true
-      void this.ctx.storage.setAlarm(Date.now() + SWEEP_MS)
+      void this.#scheduleSweep()
     }
-    return formatCursor({ epoch: this.#log.epoch, sequence })
+    return formatCursor({ epoch: this.#log.epoch, sequence: this.#position.last })
+  }
+
+  /**
+   * After a restore from a backup: whatever was added since is lost, so everything that this list says of the time until now is in doubt.
+   * A new epoch tells every reader so (they keep what they know, and ask `live` for tokens older than it). The denials that are left, and
+   * the key that their prefixes are under, stay. `epoch` is the new one's name, 16 lower-case hex digits (else RangeError); a repeated call
+   * changes nothing.
+   */
+  renewEpoch(epoch: string): { epoch: string; epochStart: number } {
+    if (parseCursor(`${epoch}.0`) === null) throw new RangeError('an epoch is 16 lower-case hex digits')
+    if (epoch !== this.#log.epoch) {
+      const epochStart = Date.now()
+      const bytes = new DataView(new ArrayBuffer(8))
+      bytes.setBigUint64(0, BigInt(`0x${epoch}`))
+      this.#list.renew(bytes.buffer, epochStart)
+      this.#log = { ...this.#log, epoch, epochStart }
+    }
+    return { epoch, epochStart: this.#log.epochStart }
+  }
+
+  /** An eviction is no reason to begin anew: a list that wakes for each denial would never come to its sweep. */
+  async #scheduleSweep(): Promise<void> {
+    if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + SWEEP_MS)
+  }
+
+  /**
+   * The position, with a look into storage: an instance that has been replaced without noticing fails here instead of answering old news.
+   */
+  #newest(): Position {
+    if (!this.#list.isNewest(this.#position)) this.#position = this.#list.position()
+    return this.#position
   }
 
   /** One step of the log to every socket. Nobody waits for them; the output gate holds the messages back until the step is durable. */
@@ -91,6 +137,10 @@ export class RevocationList extends DurableObject<Env> {
       return
     }
     const { known, bytes } = this.#answer(cursor)
+    if (bytes.length > MAX_MESSAGE_BYTES) {
+      socket.close(1013, 'poll first')
+      return
+    }
     if (!known) socket.serializeAttachment(snapshots + 1)
     trySend(socket, bytes)
   }
@@ -106,17 +156,18 @@ export class RevocationList extends DurableObject<Env> {
 
   #answer(after: string | null): { known: boolean; bytes: Uint8Array<ArrayBuffer> } {
     const asOf = Date.now()
-    // Read from storage, not from memory: an instance that has been replaced without noticing fails here instead of answering old news.
-    const sequence = this.#list.lastSequence()
+    const position = this.#newest()
+    const sequence = position.last
     const cursor = after === null ? null : parseCursor(after)
     const known = cursor !== null && cursor.epoch === this.#log.epoch && cursor.sequence <= sequence
-    const segments = known && cursor.sequence === sequence ? [] : this.#list.after(known ? cursor.sequence : 0, Math.floor(asOf / 1000))
+    const segments = this.#list.after(position, known ? cursor.sequence : 0, Math.floor(asOf / 1000))
     return { known, bytes: encodeFeed({ ...this.#log, snapshot: !known, asOf, sequence }, segments) }
   }
 
   override async alarm(): Promise<void> {
-    this.#sweepDue = this.#list.sweep(Math.floor(Date.now() / 1000))
-    if (this.#sweepDue) await this.ctx.storage.setAlarm(Date.now() + SWEEP_MS)
+    const left = this.ctx.storage.transactionSync(() => this.#list.sweep(Math.floor(Date.now() / 1000)))
+    this.#sweepDue = left !== 'done'
+    if (left !== 'done') await this.ctx.storage.setAlarm(Date.now() + (left === 'more' ? NEXT_PART_MS : SWEEP_MS))
   }
 }
 

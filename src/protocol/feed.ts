@@ -48,42 +48,55 @@ export type FeedDecoding = { ok: true; header: FeedHeader; segments: Uint8Array;
 /** Called for each entry: its kind code, the prefix's words, the bound (0 where the kind has none), and `end` in seconds. */
 export type DenialVisitor = (kindCode: number, hi: number, lo: number, bound: number, end: number) => void
 
-/**
- * The denials as segments, one for each kind and `end`, ready to be stored and later joined by `encodeFeed`.
- * Throws RangeError when a key, `end` or bound does not fit: that is a bug of the caller.
- */
-export function encodeSegments(key: Uint8Array, denials: readonly Denial[]): Uint8Array<ArrayBuffer> {
+/** One entry as it is on the wire: its kind code, the prefix's words, the bound (0 where the kind has none), and `end` in seconds. */
+export type FeedEntry = { kindCode: number; hi: number; lo: number; bound: number; end: number }
+
+/** The entries that denials become under a key. Throws RangeError when the key does not fit: that is a bug of the caller. */
+export function entriesOf(key: Uint8Array, denials: readonly Denial[]): FeedEntry[] {
   const words = readSipHashKey(key)
-  const groups = new Map<string, Denial[]>()
+  const prefix = new Uint32Array(2)
+  return denials.map((denial) => {
+    const kindCode = DENIAL_KIND_CODES[denial.kind]
+    sipHashText(words, kindCode, denial.id, prefix)
+    return { kindCode, hi: prefix[0] ?? 0, lo: prefix[1] ?? 0, bound: boundOf(denial), end: denial.end }
+  })
+}
+
+/**
+ * Entries as segments, one for each kind and `end`, ready to be stored and later joined by `encodeFeed`.
+ * Throws RangeError when an `end` or bound does not fit: that is a bug of the caller.
+ */
+export function encodeEntries(entries: readonly FeedEntry[]): Uint8Array<ArrayBuffer> {
+  const groups = new Map<number, FeedEntry[]>()
   let size = 0
-  for (const denial of denials) {
-    const name = `${denial.kind} ${denial.end}`
+  for (const entry of entries) {
+    const name = requireU32(entry.end) * 256 + entry.kindCode
     const group = groups.get(name)
-    if (group === undefined) groups.set(name, [denial])
-    else group.push(denial)
-    size += hasBound(DENIAL_KIND_CODES[denial.kind]) ? 13 : 8
+    if (group === undefined) groups.set(name, [entry])
+    else group.push(entry)
+    size += hasBound(entry.kindCode) ? 13 : 8
   }
   const bytes = new Uint8Array(size + groups.size * 10)
   const view = new DataView(bytes.buffer)
-  const prefix = new Uint32Array(2)
   let at = 0
-  for (const group of groups.values()) {
-    const first = group[0]
-    if (first === undefined) continue
-    const kindCode = DENIAL_KIND_CODES[first.kind]
+  for (const [name, group] of groups) {
+    const kindCode = name % 256
     view.setUint8(at, kindCode)
-    view.setUint32(at + 1, requireU32(first.end))
+    view.setUint32(at + 1, Math.floor(name / 256))
     at = writeVarint(bytes, at + 5, group.length)
-    for (const denial of group) {
-      sipHashText(words, kindCode, denial.id, prefix)
-      view.setUint32(at, prefix[0] ?? 0)
-      view.setUint32(at + 4, prefix[1] ?? 0)
+    for (const { hi, lo, bound } of group) {
+      view.setUint32(at, hi)
+      view.setUint32(at + 4, lo)
       at += 8
-      if (hasBound(kindCode)) at = writeVarint(bytes, at, requireU32(boundOf(denial)))
+      if (hasBound(kindCode)) at = writeVarint(bytes, at, requireU32(bound))
     }
   }
   return bytes.slice(0, at)
 }
+
+/** Denials as segments: `entriesOf`, then `encodeEntries`. */
+export const encodeSegments = (key: Uint8Array, denials: readonly Denial[]): Uint8Array<ArrayBuffer> =>
+  encodeEntries(entriesOf(key, denials))
 
 /** A whole answer: the header, and the encoded segments one after the other. Throws RangeError when a field does not fit. */
 export function encodeFeed(header: FeedHeader, segments: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

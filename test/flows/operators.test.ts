@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { decodeFeed } from '../../src/protocol/feed.ts'
 import type { Client } from '../support/node/http.ts'
 import {
   app,
@@ -24,6 +25,7 @@ const ROUTES = [
   ['GET', '/admin/api/keys'],
   ['POST', '/admin/api/keys/rotate'],
   ['POST', `/admin/api/keys/${NOBODY}/revoke`],
+  ['POST', '/admin/api/revocations/renew'],
   ['GET', '/admin/api/accounts?email=nobody@example.com'],
   ['POST', `/admin/api/accounts/${NOBODY}/ban`],
   ['POST', `/admin/api/accounts/${NOBODY}/unban`],
@@ -116,6 +118,33 @@ describe('the operator routes (contract 29)', () => {
     await set([])
     expect(codeOf(await demo(client, 'live', editor))).toBe('token_outdated')
     expect(claimsOf(await next()).roles).toEqual([])
+  })
+
+  test('renew the revocation list: another epoch that says when it began, with all that was denied; nobody valid is refused', async () => {
+    const [valid, ended] = await Promise.all(['stays@example.com', 'goes@example.com'].map((email) => signUpForTokens(client, email)))
+    const feed = async () => {
+      const decoding = decodeFeed((await client.get('/revocations')).bytes)
+      if (!decoding.ok) throw new Error(decoding.reason)
+      return decoding
+    }
+    for (const freshness of FRESHNESSES) expect((await demo(client, freshness, valid?.access_token ?? '')).status).toBe(200)
+    await operate('DELETE', `${claimsOf(ended?.access_token ?? '').sub}/sessions`)
+    const before = await feed()
+    const from = Date.now()
+    const renew = () => client.post('/admin/api/revocations/renew', undefined, operatorOf(server))
+    expect((await renew()).status).toBe(204)
+    const after = await feed()
+    expect(after.header.epoch).not.toBe(before.header.epoch)
+    expect(after.header.epochStart).toBeGreaterThanOrEqual(from)
+    expect([after.header.key, after.count]).toEqual([before.header.key, before.count])
+    expect((await renew()).status).toBe(204)
+    expect((await feed()).header.epoch).not.toBe(after.header.epoch)
+    // Past the age at which a view is asked for anew.
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    for (const freshness of ['fresh', 'live'] as const) {
+      expect((await demo(client, freshness, valid?.access_token ?? '')).status).toBe(200)
+      expect((await demo(client, freshness, ended?.access_token ?? '')).status).toBe(401)
+    }
   })
 
   test.each([

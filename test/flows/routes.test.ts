@@ -41,6 +41,7 @@ const ROUTES = [
   'GET /admin/api/keys',
   'POST /admin/api/keys/rotate',
   'POST /admin/api/keys/{kid}/revoke',
+  'POST /admin/api/revocations/renew',
   'GET /admin/api/accounts',
   'POST /admin/api/accounts/{sub}/ban',
   'POST /admin/api/accounts/{sub}/unban',
@@ -116,6 +117,7 @@ async function walk(everybody: Client, person: Client) {
   for (const body of [{ ...change, current_password: 'x' }, { ...change, new_password: 'weak' }, change])
     await person.post('/api/password', body, own)
   await everybody.get('/admin/api/keys', operator)
+  await everybody.post('/admin/api/revocations/renew', undefined, operator)
   await everybody.get('/admin/api/accounts?email=walker@example.com', operator)
   await everybody.get('/admin/api/accounts?email=x', operator)
   await everybody.put(`/admin/api/accounts/${sub}/roles`, { roles: ['editor'] }, operator)

@@ -50,27 +50,21 @@ test('what it has acknowledged survives eviction: epoch, key, sequence and denia
 
 test('forgets what concerns no living token, and never goes back in its sequence', async () => {
   const stub = list()
-  for (const id of ['a', 'b', 'c']) await stub.add([denial(id)])
+  for (const id of ['a', 'b', 'c']) await stub.add(Array.from({ length: 300 }, (_, n) => denial(`${id}-${n}`)))
   const before = await read(stub, null)
   vi.setSystemTime((now + 311) * 1000)
   expect(await read(stub, null)).toMatchObject({ count: 0, sequence: before.sequence })
   await runDurableObjectAlarm(stub)
   await evictDurableObject(stub)
   expect(await read(stub, before.cursor)).toMatchObject({ snapshot: false, sequence: before.sequence })
-  const rows = await runInDurableObject(
-    stub,
-    (_, state) => state.storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM batch').one().n,
-  )
+  const rows = await runInDurableObject(stub, (_, state) => state.storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM base').one().n)
   expect(rows).toBe(1)
 })
 
 test('one call writes one row, however many denials it brings', async () => {
   const stub = list()
   await stub.add(Array.from({ length: 1000 }, (_, n) => denial(`id-${n}`)))
-  const rows = await runInDurableObject(
-    stub,
-    (_, state) => state.storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM batch').one().n,
-  )
+  const rows = await runInDurableObject(stub, (_, state) => state.storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM base').one().n)
   expect(rows).toBe(1)
   expect((await stub.feed(null)).byteLength).toBeLessThan(10_000)
 })
@@ -135,6 +129,23 @@ test('a socket that sends anything but cursors, or asks for everything again and
   const closed = new Promise<number>((resolve) => socket?.addEventListener('close', ({ code }) => resolve(code)))
   for (let n = 0; n < 9; n++) socket?.send('')
   expect(await closed).toBe(1008)
+})
+
+test('a socket gets no answer of megabytes: it is told to come back, and does so with the cursor of a poll', async () => {
+  const stub = list()
+  for (const batch of ['a', 'b', 'c']) await stub.add(Array.from({ length: 50_000 }, (_, n) => denial(`${batch}-${n}`)))
+  const { socket, messages } = await subscribe(stub)
+  const closed = new Promise<number>((resolve) => socket?.addEventListener('close', ({ code }) => resolve(code)))
+  expect(await closed).toBe(1013)
+  expect(messages).toEqual([])
+  const polled = await read(stub, null)
+  expect(polled.count).toBe(150_000)
+  const again = await subscribe(stub, polled.cursor)
+  await vi.waitFor(() => expect(again.messages).toHaveLength(1))
+  expect(decoded(again.messages[0])).toMatchObject({ snapshot: false, count: 0 })
+  await stub.add([denial('d')])
+  await vi.waitFor(() => expect(again.messages).toHaveLength(2))
+  again.socket?.close()
 })
 
 test('256 sockets are held, the next one is told to poll', async () => {
