@@ -26,10 +26,12 @@ const next = async () => {
 }
 
 describe('signing keys (contract 29)', () => {
-  test('an active and a next one are listed and published', async () => {
+  test('of access tokens and of ID tokens, an active and a next one each, are published and listed, those of access tokens first', async () => {
+    const kids = await published()
     const keys = await listed()
-    expect(keys.map(({ state, alg }) => `${state} ${alg}`).sort()).toEqual(['active ES256', 'next ES256'])
-    expect((await published()).sort()).toEqual(keys.map(({ kid }) => kid).sort())
+    expect(keys.map(({ state, alg }) => `${state} ${alg}`).sort()).toEqual(['active ES256', 'active RS256', 'next ES256', 'next RS256'])
+    expect(keys.map(({ alg }) => alg)).toEqual(['ES256', 'ES256', 'RS256', 'RS256'])
+    expect(kids.sort()).toEqual(keys.map(({ kid }) => kid).sort())
     expect(headerOf(tokens.access_token)).toEqual({ alg: 'ES256', typ: 'at+jwt', kid: keys.find(({ state }) => state === 'active')?.kid })
   })
 
@@ -61,6 +63,33 @@ describe('signing keys (contract 29)', () => {
     expect((await demo(client, 'live', fresh)).status).toBe(200)
     expect((await client.get('/api/session', bearer(stolen))).status).toBe(401)
     expect((await client.post(`/admin/api/keys/${kid}/revoke`, undefined, operatorOf(server))).status).toBe(204)
+  })
+
+  test('of ID tokens are rotated and revoked without touching those of access tokens', async () => {
+    const before = await listed()
+    const activeOf = async (alg: string) => (await listed()).find((key) => key.alg === alg && key.state === 'active')?.kid
+    const [es256, rs256] = [await activeOf('ES256'), await activeOf('RS256')]
+    const rotated = await client.post<{ kid: string }>('/admin/api/keys/rotate', { alg: 'RS256' }, operatorOf(server))
+    expect([rotated.status, rotated.json.kid]).toEqual([201, await activeOf('RS256')])
+    expect(before).toContainEqual({ kid: rotated.json.kid, alg: 'RS256', state: 'next' })
+    expect(await published()).toContain(rs256)
+    expect((await client.post(`/admin/api/keys/${rs256}/revoke`, undefined, operatorOf(server))).status).toBe(204)
+    expect((await client.post(`/admin/api/keys/${rotated.json.kid}/revoke`, undefined, operatorOf(server))).status).toBe(204)
+    const kids = await published()
+    expect(kids).not.toContain(rs256)
+    expect(kids).not.toContain(rotated.json.kid)
+    expect(kids).toContain(await activeOf('RS256'))
+    expect(await activeOf('ES256')).toBe(es256)
+    expect((await demo(client, 'live', await next())).status).toBe(200)
+  })
+
+  test('of an algorithm that is not signed with cannot be rotated', async () => {
+    const before = await listed()
+    for (const alg of ['EdDSA', 'HS256', 'none', 'rs256', '', null, 7, ['RS256']]) {
+      const reply = await client.post<{ errors: { pointer: string }[] }>('/admin/api/keys/rotate', { alg }, operatorOf(server))
+      expect([alg, reply.status, codeOf(reply), reply.json.errors[0]?.pointer]).toEqual([alg, 400, 'invalid_request', '/alg'])
+    }
+    expect(await listed()).toEqual(before)
   })
 
   test('an unknown key cannot be revoked', async () => {

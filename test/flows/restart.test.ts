@@ -33,7 +33,8 @@ describe('after kill -9, on the same port and directory (contract 3)', () => {
     const lost = requireStatus(await refresh(client, tokens.refresh_token), 200).json
     const ended = await signInForTokens(client, 'ann@example.com')
     expect((await client.post('/api/sign-out', { refresh_token: ended.refresh_token })).status).toBe(204)
-    const keys = (await client.get('/.well-known/jwks.json')).json
+    const keys = (await client.get<{ keys: { alg: string }[] }>('/.well-known/jwks.json')).json
+    expect(keys.keys.map(({ alg }) => alg).sort()).toEqual(['ES256', 'ES256', 'RS256', 'RS256'])
     const feed = (await client.get('/revocations')).bytes
 
     await server.kill9()

@@ -61,6 +61,7 @@ const OPERATIONS: Record<string, (p: Person) => ReturnType<typeof send>> = {
   'bearer session': (p) => send('GET', '/api/session', undefined, p.bearer),
   keys: () => send('GET', '/admin/api/keys', undefined, operator),
   rotate: () => send('POST', '/admin/api/keys/rotate', undefined, operator),
+  'rotate RS256': () => send('POST', '/admin/api/keys/rotate', { alg: 'RS256' }, operator),
   account: (p) => send('GET', `/admin/api/accounts?email=${p.email}`, undefined, operator),
   roles: (p) => send('PUT', `/admin/api/accounts/${p.sub}/roles`, { roles: ['editor'] }, operator),
   ban: (p) => send('POST', `/admin/api/accounts/${p.sub}/ban`, undefined, operator),
@@ -98,6 +99,8 @@ describe.each(Object.entries(OPERATIONS))('%s', (_, run) => {
         inject(label, when)
         const answer = await run(p)
         delete callHook[when]
+        // What the list did not hear is told now: an alarm that tells it later would be counted as a call of another operation.
+        if (label.startsWith('RevocationList.')) await send('DELETE', `/admin/api/accounts/${p.sub}/sessions`, undefined, operator)
         const where = `${label} ${when}`
         if (NOT_NEEDED.has(label) && answer.status < 300) continue
         expect([where, answer.status]).toEqual([where, 503])

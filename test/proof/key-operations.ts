@@ -2,16 +2,19 @@
 import { hold, type World } from './ledger.ts'
 import { type Operation, repeat } from './operation.ts'
 
-export type Key = { kid: string; state: 'next' | 'active' | 'retired' | 'revoked' }
+export type Key = { kid: string; alg: string; state: 'next' | 'active' | 'retired' | 'revoked' }
 
 export const keysOf = async (world: World): Promise<Key[]> =>
   (await world.client.get<{ keys: Key[] }>('/admin/api/keys', world.operator)).json.keys
 
-/** However a rotation came out: one key signs, one is published to follow it. */
+/** However a rotation came out: of each algorithm one key signs, one is published to follow it. */
 export async function checkKeys(world: World): Promise<void> {
-  const states = (await keysOf(world)).map(({ state }) => state)
-  const count = (state: Key['state']) => states.filter((each) => each === state).length
-  hold(world, count('active') === 1 && count('next') === 1, `keys: ${count('active')} active, ${count('next')} next`)
+  const keys = await keysOf(world)
+  hold(world, keys.length > 0, 'no keys')
+  for (const [alg, own] of Map.groupBy(keys, (key) => key.alg)) {
+    const count = (state: Key['state']) => own.filter((key) => key.state === state).length
+    hold(world, count('active') === 1 && count('next') === 1, `${alg} keys: ${count('active')} active, ${count('next')} next`)
+  }
 }
 
 /** Not idempotent: each request is one rotation. */
