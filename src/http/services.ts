@@ -37,8 +37,10 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
   const binding: VerifierBinding = {
     jwks: () => keySet('jwks', (stub) => stub.jwks()),
     revocations: (after) => list('feed', (stub) => stub.feed(after)),
-    check: async (_token, { sub, sid, ver }) =>
-      sid === undefined ? { active: false, error: 'revoked' } : account(sub, 'check', (stub) => stub.check({ sid, ver })),
+    async check(_token, { sub, sid, ver }) {
+      const verdict = sid === undefined ? 'revoked' : await account(sub, 'check', (stub) => stub.check(sid, ver))
+      return verdict === 'active' ? { active: true } : { active: false, error: verdict }
+    },
   }
   const verifier = createVerifier({ issuer: config.issuer, audience: config.issuer, binding })
   const signer = new Signer(ring, {
