@@ -53,6 +53,7 @@ function costGoals(results) {
       met: null,
     },
     limit('`live`, repeated token, over the service binding', 'SDK, live', 3.6),
+    limit('`live`, repeated token, with `sallyport/accounts`', 'SDK, live, sallyport/accounts', 3.6),
     limit("`live`, repeated token, in Sallyport's own Worker", "Sallyport's own /api/demo/live", 3.6),
     {
       figure: 'Node: throughput against bare `node:http`',

@@ -31,6 +31,7 @@ export async function describePair({ product, api, bindings = {}, more = {} }, {
     ...worker,
     name: 'api',
     bindings: { ISSUER: VARS.ISSUER, ...bindings },
+    durableObjects: { SALLYPORT_ACCOUNTS: { className: 'Account', scriptName: name, useSQLite: true } },
     serviceBindings: { SALLYPORT: { name, entrypoint: 'Verifier' } },
   }
   return { ...options, ...more, workers: [...workers, beside] }

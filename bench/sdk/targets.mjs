@@ -42,6 +42,7 @@ async function sallyport() {
     repeated('SDK, offline', apiPort, '/offline'),
     repeated('SDK, fresh', apiPort, '/fresh'),
     repeated('SDK, live', apiPort, '/live'),
+    repeated('SDK, live, sallyport/accounts', apiPort, '/live-direct'),
     {
       name: 'SDK, fresh, first sight (ES256)',
       ...of(server),

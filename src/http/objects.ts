@@ -1,4 +1,3 @@
-import { shardOf } from '../accounts/shard.ts'
 import type { Env } from '../env.ts'
 import type { Account } from '../objects/account.ts'
 import type { AuthorizationRequest } from '../objects/authorization-request.ts'
@@ -10,6 +9,7 @@ import type { KeySet } from '../objects/key-set.ts'
 import type { Mailbox } from '../objects/mailbox.ts'
 import type { ReplayMemory } from '../objects/replay-memory.ts'
 import type { RevocationList } from '../objects/revocation-list.ts'
+import { shardOf } from '../protocol/shard.ts'
 
 /** An object's methods as a caller sees them: plain values in, a promise of a plain value out. */
 export type Methods<T> = {

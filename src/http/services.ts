@@ -60,10 +60,10 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
   const binding: VerifierBinding = {
     jwks: () => keySet('jwks', (stub) => stub.jwks()),
     revocations: (after) => list('feed', (stub) => stub.feed(after)),
-    check: (_token, { sub, sid, grant_id, ver, jti }) =>
-      account(sub, 'check', (stub) =>
-        stub.check({ ver, jti, ...(sid === undefined ? {} : { sid }), ...(grant_id === undefined ? {} : { grant_id }) }),
-      ),
+    check: async (_token, { sub, sid, ver }) => {
+      const verdict = sid === undefined ? 'revoked' : await account(sub, 'check', (stub) => stub.check(sid, ver))
+      return verdict === 'active' ? { active: true } : { active: false, error: verdict }
+    },
   }
   const verifier = createVerifier({ issuer: config.issuer, audience: config.issuer, binding })
   const signer = new Signer(ring, {

@@ -21,9 +21,9 @@ export async function call<Stub, T>(
 ): Promise<T> {
   for (let tries = repeatable ? 2 : 1; ; tries--) {
     try {
-      await callHook.before?.(label)
+      if (callHook.before) await callHook.before(label)
       const answer = await use(open())
-      await callHook.after?.(label)
+      if (callHook.after) await callHook.after(label)
       return answer
     } catch (cause) {
       const { retryable, overloaded } = (cause instanceof Error ? cause : {}) as ObjectError

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { AccountRow } from '../accounts/account.ts'
 import type { AccountStore } from '../accounts/account-store.ts'
-import { type SessionRow, sessionEnd } from './session.ts'
+import { type SessionRow, type Standing, standingOf } from './session.ts'
 import type { SessionStore } from './session-store.ts'
 
 /** How a request shows which session it acts for. The cookie's MAC, the token's signature have been checked; the rest is checked here. */
@@ -24,6 +24,12 @@ export function ownsSession(session: SessionRow, secret: Uint8Array): boolean {
   return session.secret_hash !== null && equalBytes(new Uint8Array(session.secret_hash), new Uint8Array(hashSecret(secret)))
 }
 
+/** What an access token is worth now. `outdated`: its session is fine, only its `ver` is too low. No standing: no such session. */
+export function judgeToken(standing: Standing | null, ver: number, now: number): 'active' | 'outdated' | 'revoked' {
+  if (standing === null || now >= standing.ends_at) return 'revoked'
+  return ver >= standing.ver ? 'active' : 'outdated'
+}
+
 /** The living session that a proof names, or why there is none. A token's session can be fine and the token only outdated. */
 export function proveSession(
   stores: { accounts: AccountStore; sessions: SessionStore },
@@ -32,10 +38,12 @@ export function proveSession(
 ): ProvenSession | UnprovenSession {
   const account = stores.accounts.get()
   const session = stores.sessions.get(proof.sid)
-  const living = account !== null && session !== null && account.banned_at === null && now < sessionEnd(session)
-  if (proof.kind === 'cookie') {
-    return living && ownsSession(session, proof.secret) ? { ok: true, account, session } : { ok: false, error: 'no_session' }
+  const error = proof.kind === 'cookie' ? 'no_session' : 'revoked'
+  if (account === null || session === null) return { ok: false, error }
+  const standing = standingOf(account, session)
+  if (proof.kind === 'token') {
+    const verdict = judgeToken(standing, proof.ver, now)
+    return verdict === 'active' ? { ok: true, account, session } : { ok: false, error: verdict }
   }
-  if (!living) return { ok: false, error: 'revoked' }
-  return proof.ver >= account.ver ? { ok: true, account, session } : { ok: false, error: 'outdated' }
+  return now < standing.ends_at && ownsSession(session, proof.secret) ? { ok: true, account, session } : { ok: false, error }
 }

@@ -2,6 +2,7 @@
  * Sessions: one sign-in on one device. This room owns their limits, the refresh-token families that hang on them, and what an access
  * token says about them. Rules are pure; rows come in, outcomes go out.
  */
+import type { AccountRow } from '../accounts/account.ts'
 import { ACCESS_TOKEN_LIFETIME, type AccessTokenClaims } from '../protocol/claims.ts'
 import type { Lineage } from './rotation.ts'
 
@@ -29,6 +30,9 @@ export type SessionRow = {
   expires_at: number
   ended_at: number | null
 }
+
+/** All that decides whether the access tokens of a session are good. */
+export type Standing = { ver: number; ends_at: number }
 
 export type FamilyRow = Lineage & {
   grant_id: string
@@ -67,6 +71,12 @@ const ENDED = 0
 export function sessionEnd(session: SessionRow): number {
   return session.ended_at !== null ? ENDED : Math.min(session.expires_at, session.seen_at + session.idle_seconds)
 }
+
+/** The same for a session of an account; `SessionStore.standing` works it out in SQL. */
+export const standingOf = ({ ver, banned_at }: AccountRow, session: SessionRow): Standing => ({
+  ver,
+  ends_at: banned_at === null ? sessionEnd(session) : ENDED,
+})
 
 /** Until when a family lives if it is not rotated again. Replays do not move it. */
 export function familyEnd(family: FamilyRow): number {

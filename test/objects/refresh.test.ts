@@ -29,7 +29,7 @@ async function refusal(sub: string, refresh: Generation): Promise<string> {
   return answer.ok ? `answered in zone ${answer.zone}` : answer.reason
 }
 
-const isLive = (sub: string, sid: string) => accountOf(sub).check({ jti: 'token', sid, ver: 1 })
+const isLive = (sub: string, sid: string) => accountOf(sub).check(sid, 1)
 
 describe('a refresh-token family', () => {
   test('rotates: each generation gives the next, and a token for the same session', async () => {
@@ -100,7 +100,7 @@ describe('a refresh-token family', () => {
     await rotate(sub, second.refresh)
     later(60)
     expect(await refusal(sub, second.refresh)).toBe('reuse')
-    expect(await isLive(sub, started.session.sid)).toEqual({ active: false, error: 'revoked' })
+    expect(await isLive(sub, started.session.sid)).toBe('revoked')
   })
 
   test('zone B, not in a row: the second lost response is forgiven too', async () => {
@@ -123,8 +123,8 @@ describe('a refresh-token family', () => {
     later(31)
     expect(await refusal(sub, started.refresh)).toBe('reuse')
     expect(await refusal(sub, third.refresh)).toBe('closed')
-    expect(await isLive(sub, started.session.sid)).toEqual({ active: false, error: 'revoked' })
-    expect(await isLive(sub, other.session.sid)).toEqual({ active: true })
+    expect(await isLive(sub, started.session.sid)).toBe('revoked')
+    expect(await isLive(sub, other.session.sid)).toBe('active')
     expect((await rotate(sub, other.refresh)).zone).toBe('current')
   })
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BIN, ROOT } from '../../scripts/toolchain.mjs'
 import { installedProject, type Project } from '../support/node/package.ts'
 
-const ENTRIES = ['sallyport/sdk', 'sallyport/hono', 'sallyport/browser', 'sallyport/websocket', 'sallyport/dpop']
+const ENTRIES = ['sallyport/sdk', 'sallyport/hono', 'sallyport/accounts', 'sallyport/browser', 'sallyport/websocket', 'sallyport/dpop']
 
 let project: Project
 beforeAll(async () => {

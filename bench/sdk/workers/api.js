@@ -1,11 +1,13 @@
 // An API as its authors would write it: Hono, `sallyport/hono`, and a service binding to Sallyport. Answers what the bare route answers.
 import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
+import { withAccounts } from '../../../src/sdk/accounts.ts'
 import { authenticate } from '../../../src/sdk/hono.ts'
 import { createVerifier } from '../../../src/sdk/index.ts'
 
 const options = { issuer: env.ISSUER, audience: env.ISSUER, binding: env.SALLYPORT }
 const verifier = createVerifier(options)
+const direct = createVerifier({ ...options, binding: withAccounts(env.SALLYPORT, env.SALLYPORT_ACCOUNTS) })
 // Takes tokens of the bench's own key: so many different ones no issuer makes in the time. All else is the same.
 const strangers = createVerifier({ ...options, jwks: env.JWKS })
 
@@ -18,6 +20,7 @@ const app = new Hono()
 app.get('/offline', authenticate({ verifier, freshness: 'offline' }), who)
 app.get('/fresh', authenticate({ verifier }), who)
 app.get('/live', authenticate({ verifier, freshness: 'live' }), who)
+app.get('/live-direct', authenticate({ verifier: direct, freshness: 'live' }), who)
 app.get('/first-sight', authenticate({ verifier: strangers }), who)
 
 export default app

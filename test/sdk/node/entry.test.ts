@@ -40,6 +40,7 @@ test.each([
   ['dpop.ts', 11_000],
   ['hono.ts', 8_000],
   ['websocket.ts', 8_000],
+  ['accounts.ts', 1_000],
 ])('sallyport/%s brings no verifier of its own', async (entry, most) => {
   const { bytes, files, packages } = await bundleOf(entry)
   expect(files).not.toContain('src/sdk/create-verifier.ts')
