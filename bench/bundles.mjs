@@ -28,7 +28,7 @@ export async function bundle(name, entry, plugins = []) {
     conditions: ['workerd', 'worker', 'browser'],
     mainFields: ['module', 'main'],
     external: ['node:*', 'cloudflare:*', '@aws-sdk/*'],
-    loader: { '.sql': 'text', '.wasm': 'copy' },
+    loader: { '.sql': 'text', '.toml': 'text', '.wasm': 'copy' },
     define: { 'process.env.NODE_ENV': '"production"' },
     jsx: 'automatic',
     jsxImportSource: 'hono/jsx',

@@ -9,7 +9,14 @@ export const DIST = path.join(ROOT, 'dist')
 // wrangler reads `.dev.vars` unless it is given another file; this one does not exist.
 const NO_DEV_VARS = { envFiles: ['.no.vars'] }
 
-const MODULE_TYPES = /** @type {const} */ ({ '.js': 'ESModule', '.wasm': 'CompiledWasm', '.sql': 'Text', '.txt': 'Text', '.html': 'Text' })
+const MODULE_TYPES = /** @type {const} */ ({
+  '.js': 'ESModule',
+  '.wasm': 'CompiledWasm',
+  '.sql': 'Text',
+  '.toml': 'Text',
+  '.txt': 'Text',
+  '.html': 'Text',
+})
 
 /** Replaces `directory` (dist/ by default): a leftover module of an older build would otherwise become part of the bundle. */
 export async function build(directory = DIST) {

@@ -4,6 +4,7 @@
  */
 import { denyBelowVersion } from '../revocation/denials.ts'
 import type { OutboxStore } from '../revocation/outbox-store.ts'
+import { tellClients } from '../sessions/end.ts'
 import type { FamilyStore } from '../sessions/family-store.ts'
 import type { SessionStore } from '../sessions/session-store.ts'
 import type { AccountRow } from './account.ts'
@@ -21,8 +22,14 @@ export function raiseVersion(stores: Pick<LifecycleStores, 'accounts' | 'outbox'
 
 /** Ends every session and family, but those of `keptSid`, and outdates every access token. */
 export function endEverything(stores: LifecycleStores, account: AccountRow, keptSid: string | null, now: number): AccountRow {
+  const ended = stores.sessions.open().filter(({ sid }) => sid !== keptSid)
   stores.sessions.endAllBut(keptSid, now)
   stores.families.endAllBut(keptSid, now)
+  tellClients(
+    stores,
+    ended.map(({ sid }) => sid),
+    now,
+  )
   return raiseVersion(stores, account, now)
 }
 

@@ -3,6 +3,7 @@
  * Connect Registration register them; what was not said has its default here, so that nobody downstream decides it again.
  */
 import type { SigningAlgorithm } from '../keys/key.ts'
+import { decodeBase64url } from '../protocol/base64url.ts'
 
 export const GRANT_TYPES = [
   'authorization_code',
@@ -67,3 +68,6 @@ export const usesSecret = ({ token_endpoint_auth_method: method }: Pick<Client, 
 
 /** Seconds for which an isolate may go on with what it has read of a client. */
 export const CLIENT_CACHE_SECONDS = 5
+
+/** An id as registration makes them: 128 bits. No configured client may have one that looks so. */
+export const isRegisteredId = (client_id: string): boolean => client_id.length === 22 && decodeBase64url(client_id) !== null

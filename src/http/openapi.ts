@@ -11,6 +11,7 @@ const SECURITY: Readonly<Record<Access, readonly Record<string, readonly string[
   session: [{ cookie: [] }, { bearer: [] }],
   cookie: [{ cookie: [] }],
   bearer: [{ bearer: [] }],
+  client: [{ client: [] }, {}],
   operator: [{ operator: [] }],
 }
 
@@ -34,15 +35,26 @@ const TOKEN_PROBLEMS: readonly [status: number, code: string][] = [
   [503, 'verifier_unavailable'],
 ]
 
+/** What an endpoint for OAuth clients may refuse with (protocol/oauth-error.ts), as RFC 6749, 5.2 says. */
+const OAUTH_REFUSALS = {
+  400: { description: '{"error", "error_description"}: what is wrong with the request, the grant or the proof.' },
+  401: { description: '`invalid_client`: unknown, or it did not prove who it is.' },
+  503: { description: '`temporarily_unavailable`, with Retry-After.' },
+}
+
+/** A form is refused as a page is: all that is wrong with it is one 400. */
+const FORM_PROBLEMS: readonly ProblemCode[] = ['invalid_request']
+
+const HTML = { 'text/html': { schema: { type: 'string' } } }
 const PROBLEM = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
 
 /** Every refusal that an operation may answer: one answer a status, its description naming the codes. */
-function problemAnswers(codes: readonly ProblemCode[], byToken: boolean): Record<string, object> {
+function problemAnswers(codes: readonly ProblemCode[], byToken: boolean, content: object): Record<string, object> {
   const named = [...new Set(codes)].map((code): [number, string] => [PROBLEMS[code][0], `\`${code}\`: ${PROBLEMS[code][1]}`])
   const ofTokens = byToken ? TOKEN_PROBLEMS.map(([status, code]): [number, string] => [status, `\`${code}\`.`]) : []
   const byStatus = Map.groupBy([...named, ...ofTokens], ([status]) => status)
   return Object.fromEntries(
-    [...byStatus].map(([status, same]) => [status, { description: same.map(([, text]) => text).join(' '), content: PROBLEM }]),
+    [...byStatus].map(([status, same]) => [status, { description: same.map(([, text]) => text).join(' '), content }]),
   )
 }
 
@@ -64,18 +76,24 @@ function describe({ method, path, operation }: MountedOperation): object {
     security: SECURITY[operation.access],
     ...(pathParameters.length + queryParameters.length > 0 ? { parameters: [...pathParameters, ...queryParameters] } : {}),
     ...(operation.body ? { requestBody: { content: { 'application/json': { schema: jsonSchema(operation.body) } } } } : {}),
+    ...(operation.form
+      ? { requestBody: { content: { 'application/x-www-form-urlencoded': { schema: jsonSchema(operation.form) } } } }
+      : {}),
     responses: {
+      ...(operation.access === 'client' ? OAUTH_REFUSALS : {}),
       ...Object.fromEntries(answers),
       ...problemAnswers(
         [
           ...operation.problems,
           ...(operation.body ? BODY_PROBLEMS : []),
+          ...(operation.form ? FORM_PROBLEMS : []),
           ...(operation.query ? (['invalid_request'] as const) : []),
           ...changesByCookie,
           'headers_too_large',
           'unavailable',
         ],
         operation.access === 'session' || operation.access === 'bearer',
+        operation.page ? HTML : PROBLEM,
       ),
     },
   }
@@ -98,6 +116,7 @@ export function openApiDocument(issuer: string, mounted: readonly MountedOperati
       securitySchemes: {
         cookie: { type: 'apiKey', in: 'cookie', name: '__Host-session' },
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'at+jwt' },
+        client: { type: 'http', scheme: 'basic', description: 'Or in the form: RFC 6749, 2.3; private_key_jwt.' },
         operator: { type: 'http', scheme: 'bearer' },
       },
     },

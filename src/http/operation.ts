@@ -4,8 +4,11 @@ import { type BodySchema, readBody } from './body.ts'
 import type { AppContext, AppEnv } from './context.ts'
 import type { ProblemCode } from './problem.ts'
 
-/** Who may call: `open` anybody, `session` the cookie or a first-party token, `cookie`, `bearer` any of our tokens, `operator` the admin token. */
-export type Access = 'open' | 'session' | 'cookie' | 'bearer' | 'operator'
+/**
+ * Who may call: `open` anybody, `session` the cookie or a first-party token, `cookie`, `bearer` any of our tokens, `client` an OAuth client
+ * in the way that it is registered for, `operator` the admin token.
+ */
+export type Access = 'open' | 'session' | 'cookie' | 'bearer' | 'client' | 'operator'
 
 export type Answer = { description: string; schema?: BodySchema }
 
@@ -14,6 +17,10 @@ export type Operation = {
   summary: string
   access: Access
   body?: BodySchema
+  /** What a form of ours sends; read by `handle`, which shows the form again. */
+  form?: BodySchema
+  /** A page for people: what it refuses is a page too. */
+  page?: true
   query?: Readonly<Record<string, string>>
   answers: Readonly<Record<number, Answer>>
   problems: readonly ProblemCode[]

@@ -8,6 +8,7 @@ import { Signer } from '../keys/signer.ts'
 import { HashQueue } from '../login/hash-queue.ts'
 import { type BoundedMap, boundedMap } from '../sdk/bounded-map.ts'
 import { createVerifier, type Verifier, type VerifierBinding } from '../sdk/index.ts'
+import { liveCheckOf } from './live-check.ts'
 import { type DocumentFetcher, documentFetcher } from './oauth/fetch-document.ts'
 import { type Objects, objects } from './objects.ts'
 
@@ -56,14 +57,11 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
   if (!clients.ok) return clients
   const ring = await openSecretRing(config.secrets)
   const reached = objects(env)
-  const { keySet, list, account } = reached
+  const { keySet, list } = reached
   const binding: VerifierBinding = {
     jwks: () => keySet('jwks', (stub) => stub.jwks()),
     revocations: (after) => list('feed', (stub) => stub.feed(after)),
-    check: async (_token, { sub, sid, ver }) => {
-      const verdict = sid === undefined ? 'revoked' : await account(sub, 'check', (stub) => stub.check(sid, ver))
-      return verdict === 'active' ? { active: true } : { active: false, error: verdict }
-    },
+    check: liveCheckOf(reached, clients.clients),
   }
   const verifier = createVerifier({ issuer: config.issuer, audience: config.issuer, binding })
   const signer = new Signer(ring, {
@@ -80,7 +78,7 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
     checker,
     objects: reached,
     hashes: new HashQueue(HASHES),
-    documents: documentFetcher({ ...config, fetch: (url, init) => fetch(url, init), nowMs: Date.now }),
+    documents: documentFetcher({ ...config, fetch: (url, init) => fetch(url, init), nowMs: () => Date.now() }),
     clients: { configured: clients.clients, kept: boundedMap(KEPT_CLIENTS), used: boundedMap(KEPT_CLIENTS) },
   }
   opened = { env, services }

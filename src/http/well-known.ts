@@ -2,22 +2,15 @@ import { call } from '../objects/call.ts'
 import { openList } from '../objects/delivery.ts'
 import { FEED_CONTENT_TYPE, parseCursor } from '../protocol/feed.ts'
 import type { AppContext } from './context.ts'
+import { issuerMetadata } from './oauth/metadata.ts'
 import { operation } from './operation.ts'
 import { ApiError } from './problem.ts'
 
 /** Anybody may read these from anywhere, and keep them for a while: keys are published a day before they sign. */
 const PUBLIC = { 'Cache-Control': 'public, max-age=300', 'Access-Control-Allow-Origin': '*' }
 
-/** Authorization server metadata (RFC 8414) of what exists: it grows with the server, and lists nothing that is refused. */
 function metadata(c: AppContext): Response {
-  const { issuer } = c.get('services').config
-  const document = {
-    issuer,
-    jwks_uri: `${issuer}/.well-known/jwks.json`,
-    response_types_supported: [],
-    grant_types_supported: [],
-  }
-  return c.json(document, 200, PUBLIC)
+  return c.json(issuerMetadata(c.get('services').config), 200, PUBLIC)
 }
 
 export const discovery = operation({

@@ -3,25 +3,11 @@
  * is read after the client and its address are known to be real: everything refused here is answered at that address.
  */
 import { type Client, isConfidential } from '../clients/client.ts'
+import type { OAuthErrorCode } from '../protocol/oauth-error.ts'
 import { isCodeChallenge } from '../protocol/pkce.ts'
 import { parseScope } from '../protocol/scope.ts'
 
 export type Parameters = ReadonlyMap<string, string>
-
-/** RFC 6749, 4.1.2.1; OpenID Connect Core, 3.1.2.6; RFC 8707, 2. */
-export type AuthorizationErrorCode =
-  | 'invalid_request'
-  | 'unauthorized_client'
-  | 'access_denied'
-  | 'unsupported_response_type'
-  | 'invalid_scope'
-  | 'invalid_target'
-  | 'login_required'
-  | 'consent_required'
-  | 'request_not_supported'
-  | 'request_uri_not_supported'
-  | 'invalid_request_uri'
-  | 'temporarily_unavailable'
 
 export type AuthorizationRequest = {
   scope: string
@@ -35,9 +21,7 @@ export type AuthorizationRequest = {
   id_token_hint: string | null
 }
 
-export type AuthorizationReading =
-  | { ok: true; request: AuthorizationRequest }
-  | { ok: false; error: AuthorizationErrorCode; description: string }
+export type AuthorizationReading = { ok: true; request: AuthorizationRequest } | { ok: false; error: OAuthErrorCode; description: string }
 
 /** What this deployment makes tokens for, and what they may say. */
 export type Offer = { audiences: readonly string[]; scopes: readonly string[]; issuer: string }
@@ -47,8 +31,8 @@ const MAX_NONCE = 512
 const thumbprint = /^[A-Za-z0-9_-]{43}$/
 
 class Refusal extends Error {
-  readonly error: AuthorizationErrorCode
-  constructor(error: AuthorizationErrorCode, description: string) {
+  readonly error: OAuthErrorCode
+  constructor(error: OAuthErrorCode, description: string) {
     super(description)
     this.error = error
   }

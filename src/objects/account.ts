@@ -135,6 +135,15 @@ export class Account extends DurableObject<Env> {
     return this.#database.change((now) => authorize(this.#stores, ask, now))
   }
 
+  /** Counts a try at the user code of a device: there are 2^34, and a person types one. The counter is the session's own. */
+  countUserCode(proof: SessionProof): BegunSignIn | UnprovenSession {
+    return this.#database.proven(proof, ({ session }, _, nowMs) => beginTry(this.#stores, `device:${session.sid}`, nowMs))
+  }
+
+  foundUserCode(proof: SessionProof): void {
+    this.#database.proven(proof, ({ session }) => this.#stores.attempts.clear(`device:${session.sid}`))
+  }
+
   /** One presentation of a code. A replay has ended what the first one gave, and the list knows when this answers. */
   async redeemCode(presented: PresentedCode): Promise<Redeemed> {
     const redeemed = this.#database.change((now) => {

@@ -2,13 +2,16 @@ import { DurableObject } from 'cloudflare:workers'
 import { type ClientSecret, type KnownClient, type Client as Metadata, usesSecret } from '../clients/client.ts'
 import { type ClientStore, clientStore, type RegisteredClient } from '../clients/client-store.ts'
 import { idleAt, USE_SECONDS } from '../clients/idle.ts'
+import { type LogoutStore, logoutStore } from '../clients/logout-store.ts'
 import type { Env } from '../env.ts'
 import { ACCESS_TOKEN_LIFETIME, CLOCK_SKEW } from '../protocol/claims.ts'
 import { denyClient, denyToken } from '../revocation/denials.ts'
-import { type OutboxStore, outboxStore } from '../revocation/outbox-store.ts'
+import { type LogoutNotice, type OutboxStore, outboxStore } from '../revocation/outbox-store.ts'
 import { isMigrated, migrate } from '../storage/migrate.ts'
 import init from '../storage/schema/client/0001-init.sql'
+import logout from '../storage/schema/client/0002-logout.sql'
 import { deliver, FIRST_RETRY_MS, retryDelay } from './delivery.ts'
+import { deliverLogouts } from './logout-delivery.ts'
 
 /** How long the secrets before a new one still work, in seconds: time to bring it to every machine of the client. */
 export const SECRET_OVERLAP_SECONDS = 86_400
@@ -22,7 +25,7 @@ export type Unmanaged = { ok: false; error: 'invalid_token' }
 /** `created_at` in integer seconds. */
 export type Managed = { ok: true; client: Metadata; created_at: number }
 
-type Stores = { clients: ClientStore; outbox: OutboxStore }
+type Stores = { clients: ClientStore; outbox: OutboxStore; logouts: LogoutStore }
 
 /**
  * One OAuth client, named by its client_id: what it registered, and which of its machine tokens were taken back (of a configured client
@@ -34,9 +37,12 @@ export class Client extends DurableObject<Env> {
   // Not in the constructor: an id that somebody made up is asked about, and stores nothing.
   get #stores(): Stores {
     if (!this.#opened) {
-      migrate(this.ctx.storage, [{ id: '0001-init', sql: init }])
+      migrate(this.ctx.storage, [
+        { id: '0001-init', sql: init },
+        { id: '0002-logout', sql: logout },
+      ])
       const { sql } = this.ctx.storage
-      this.#opened = { clients: clientStore(sql), outbox: outboxStore(sql) }
+      this.#opened = { clients: clientStore(sql), outbox: outboxStore(sql), logouts: logoutStore(sql) }
     }
     return this.#opened
   }
@@ -63,7 +69,9 @@ export class Client extends DurableObject<Env> {
 
   /** RFC 7592, 2.1. */
   read(registration_hash: string): Managed | Unmanaged {
-    return this.#managed(registration_hash, ({ client, created_at }) => ({ ok: true, client, created_at }))
+    const known = this.#isMade() ? this.#stores.clients.get() : null
+    if (known?.registration_hash !== registration_hash) return { ok: false, error: 'invalid_token' }
+    return { ok: true, client: known.client, created_at: known.created_at }
   }
 
   /**
@@ -149,6 +157,13 @@ export class Client extends DurableObject<Env> {
     return active ? { active } : { active, error: 'revoked' }
   }
 
+  /** Takes what this client is to be told of ended sessions; the alarm brings it, so that nobody who signs out waits for a client. */
+  queueLogout(notices: readonly LogoutNotice[]): void {
+    this.#change(({ logouts }, now) => {
+      for (const notice of notices) logouts.add(notice, now)
+    })
+  }
+
   /** Forgets what is idle or expired, tells the list what it does not know yet, and leaves nothing behind when nothing is left. */
   override async alarm(): Promise<void> {
     if (!this.#isMade()) return
@@ -159,8 +174,10 @@ export class Client extends DurableObject<Env> {
       clients.sweepTokens(now)
     })
     await this.#deliver()
-    const { clients, outbox } = this.#stores
-    if (clients.get() !== null || outbox.pending(1).length > 0 || clients.nextExpiry() !== null) return
+    const { clients, outbox, logouts } = this.#stores
+    await deliverLogouts(this.env, logouts, clients.get()?.client ?? null)
+    this.#setAlarm()
+    if (clients.get() !== null || outbox.pending(1).length > 0 || clients.nextExpiry() !== null || logouts.first() !== null) return
     await this.ctx.storage.deleteAll()
     this.#opened = null
   }
@@ -202,14 +219,16 @@ export class Client extends DurableObject<Env> {
 
   /** One alarm for whatever comes first: another try at the outbox, a token or a client that may be forgotten. */
   #setAlarm(): void {
-    const { clients, outbox } = this.#stores
+    const { clients, outbox, logouts } = this.#stores
     const letters = outbox.pending(1)
+    const notice = logouts.first()
     const known = clients.get()
     const expiry = clients.nextExpiry()
     const times = [
       ...(letters.length > 0 ? [Date.now() + retryDelay(letters, Date.now())] : []),
       ...(known ? [idleAt(known) * 1000] : []),
       ...(expiry === null ? [] : [(expiry + 1) * 1000]),
+      ...(notice ? [notice.due_at * 1000] : []),
     ]
     // Nothing at all: the alarm leaves nothing behind.
     void this.ctx.storage.setAlarm(times.length > 0 ? Math.min(...times) : Date.now() + FIRST_RETRY_MS)

@@ -1,5 +1,5 @@
 import type { Env } from '../env.ts'
-import type { OutboxStore, StoredLetter } from '../revocation/outbox-store.ts'
+import type { LogoutNotice, OutboxStore, StoredLetter } from '../revocation/outbox-store.ts'
 import { call } from './call.ts'
 
 /** The one list, the one development mailbox. */
@@ -25,8 +25,9 @@ export async function deliver(env: Env, outbox: OutboxStore): Promise<{ denied: 
     const letters = outbox.pending()
     const denials = letters.filter((letter) => letter.target === 'denial')
     const mails = letters.filter((letter) => letter.target === 'mail')
+    const logouts = letters.filter((letter) => letter.target === 'logout')
     if (letters.length === 0) return { denied: true, empty: true }
-    const [denied, mailed] = await Promise.all([
+    const [denied, mailed, queued] = await Promise.all([
       denials.length === 0 ||
         arrived(
           call(
@@ -43,10 +44,31 @@ export async function deliver(env: Env, outbox: OutboxStore): Promise<{ denied: 
             (box) => box.deliver(mails.map(({ body }) => body)),
           ),
         ),
+      queueLogouts(
+        env,
+        logouts.map(({ body }) => body),
+      ),
     ])
-    outbox.remove([...(denied ? denials : []), ...(mailed ? mails : [])])
-    if (!denied || !mailed) return { denied, empty: false }
+    const queuedLetters = logouts.filter(({ body }) => queued.has(body.client_id))
+    outbox.remove([...(denied ? denials : []), ...(mailed ? mails : []), ...queuedLetters])
+    if (!denied || !mailed || queuedLetters.length < logouts.length) return { denied, empty: false }
   }
+}
+
+/** Gives each client's notices to its object, which keeps their order; answers the clients whose object has them. */
+async function queueLogouts(env: Env, notices: readonly LogoutNotice[]): Promise<Set<string>> {
+  const byClient = Map.groupBy(notices, ({ client_id }) => client_id)
+  const queued = await Promise.all(
+    [...byClient].map(async ([client_id, own]) => {
+      const sent = call(
+        'Client.queueLogout',
+        () => env.CLIENT.getByName(client_id),
+        (client) => client.queueLogout(own),
+      )
+      return (await arrived(sent)) ? client_id : null
+    }),
+  )
+  return new Set(queued.filter((client_id) => client_id !== null))
 }
 
 async function arrived(sent: Promise<unknown>): Promise<boolean> {

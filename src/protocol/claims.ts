@@ -15,6 +15,8 @@ export const FIRST_PARTY_CLIENT_ID = 'first-party'
 /** Seconds after which a verifier forgets a key set that it could not fetch again; a denied `kid` stays denied as long. */
 export const JWKS_HARD_AGE = 3600
 
+export type Actor = { sub: string; act?: Actor }
+
 /** The claims of an access token (RFC 9068 2.2). Times are integer seconds since 1970; `scope` may be empty. */
 export type AccessTokenClaims = {
   iss: string
@@ -34,6 +36,8 @@ export type AccessTokenClaims = {
   roles?: string[]
   /** The refresh-token family that the token came from. */
   grant_id?: string
+  /** Who acts for `sub` (RFC 8693 4.1), the latest first. */
+  act?: Actor
   /** A DPoP-bound token (RFC 9449 6.1): refused when presented as a plain bearer token. */
   cnf?: { jkt: string }
 }

@@ -24,6 +24,13 @@ export const OAUTH_ERRORS = {
   invalid_token: 401,
   /** RFC 7009, 2.2.1. */
   unsupported_token_type: 400,
+  /** RFC 6749, 4.1.2.1; OpenID Connect Core, 3.1.2.6: told at the client's address, and by RFC 9126, 2.3 when it was pushed. */
+  unsupported_response_type: 400,
+  login_required: 400,
+  consent_required: 400,
+  request_not_supported: 400,
+  request_uri_not_supported: 400,
+  invalid_request_uri: 400,
   /** RFC 6749, 4.1.2.1, as a status: to a client that no redirect answers. */
   server_error: 500,
   temporarily_unavailable: 503,

@@ -3,8 +3,14 @@ import type { Denial } from '../protocol/denial.ts'
 /** A mail that a person should get; rendered already, so that a retry sends the same words. */
 export type Mail = { to: string; subject: string; text: string; links: string[] }
 
+/**
+ * A client that must hear that a session has ended (OpenID Connect Back-Channel Logout). `id` is the same at every try, so that whoever gets
+ * it twice can tell; `uri` is what the client had registered when it was authorized.
+ */
+export type LogoutNotice = { id: string; client_id: string; uri: string; sub: string; sid: string }
+
 /** What another object must still be told. */
-export type Letter = { target: 'denial'; body: Denial } | { target: 'mail'; body: Mail }
+export type Letter = { target: 'denial'; body: Denial } | { target: 'mail'; body: Mail } | { target: 'logout'; body: LogoutNotice }
 
 export type StoredLetter = Letter & { seq: number; created_at: number }
 

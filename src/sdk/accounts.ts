@@ -1,6 +1,6 @@
 // `sallyport/accounts`: `live` in one hop, for Workers that are trusted with Sallyport's accounts (docs/decisions/0006).
 
-import type { AccessTokenClaims } from '../protocol/claims.ts'
+import { type AccessTokenClaims, FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
 import { shardOf } from '../protocol/shard.ts'
 import type { LiveAnswer, VerifierBinding } from './binding.ts'
 
@@ -20,7 +20,9 @@ export function withAccounts(binding: VerifierBinding, accounts: AccountNamespac
   return {
     jwks: () => binding.jwks(),
     revocations: (after) => binding.revocations(after),
-    async check(_token, claims) {
+    async check(token, claims) {
+      // An OAuth client's token hangs on its grant and its client as well: the issuer knows both.
+      if (claims.client_id !== FIRST_PARTY_CLIENT_ID) return binding.check(token, claims)
       try {
         return await ask(accounts, claims)
       } catch (error) {

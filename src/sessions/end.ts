@@ -1,12 +1,14 @@
+import type { AccountStore } from '../accounts/account-store.ts'
 import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
 import { denySession } from '../revocation/denials.ts'
 import type { OutboxStore } from '../revocation/outbox-store.ts'
+import { randomId } from '../tokens/random-id.ts'
 import type { FamilyStore } from './family-store.ts'
 import { generationSecret } from './generation-secret.ts'
 import { equalBytes, ownsSession } from './prove.ts'
 import type { SessionStore } from './session-store.ts'
 
-export type EndStores = { sessions: SessionStore; families: FamilyStore; outbox: OutboxStore }
+export type EndStores = { accounts: AccountStore; sessions: SessionStore; families: FamilyStore; outbox: OutboxStore }
 
 /** Ends one session with its families and denies its access tokens. Ending it again changes nothing. */
 export function endSession(stores: EndStores, sid: string, now: number): void {
@@ -15,6 +17,18 @@ export function endSession(stores: EndStores, sid: string, now: number): void {
   stores.sessions.end(sid, now)
   stores.families.endOf(sid, now)
   stores.outbox.add({ target: 'denial', body: denySession(sid, now) }, now)
+  tellClients(stores, [sid], now)
+}
+
+/** Leaves a notice for each client that was authorized in these sessions: nobody who signs out waits for them. */
+export function tellClients({ families, outbox, accounts }: EndStores, sids: readonly string[], now: number): void {
+  const sub = accounts.get()?.sub
+  if (sub === undefined) return
+  for (const sid of sids) {
+    for (const { client_id, uri } of families.logoutTargets(sid)) {
+      outbox.add({ target: 'logout', body: { id: randomId(), client_id, uri, sub, sid } }, now)
+    }
+  }
 }
 
 /** What a sign-out names: the session's own cookie, or any generation of its family. Living or dead: the retry of a 503 must work. */

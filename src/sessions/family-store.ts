@@ -45,6 +45,15 @@ export function familyStore(sql: SqlStorage) {
     end(grantId: string, now: number): void {
       sql.exec('UPDATE family SET ended_at = ? WHERE grant_id = ? AND ended_at IS NULL', now, grantId)
     },
+    /** The clients that were authorized in a session and want to hear of its end, whatever has become of their families. */
+    logoutTargets(sid: string): { client_id: string; uri: string }[] {
+      return sql
+        .exec<{ client_id: string; uri: string }>(
+          'SELECT DISTINCT client_id, logout_uri AS uri FROM family WHERE sid = ? AND logout_uri IS NOT NULL',
+          sid,
+        )
+        .toArray()
+    },
     /** Ends what lives with a session: all but the families that were granted offline access. */
     endOf(sid: string, now: number): void {
       sql.exec('UPDATE family SET ended_at = ? WHERE sid = ? AND offline = 0 AND ended_at IS NULL', now, sid)

@@ -3,6 +3,7 @@ import type { Client, KnownClient } from '../../src/clients/client.ts'
 import { verifyClientAssertion } from '../../src/http/oauth/client-assertion.ts'
 import { clientKeys, type FetchKeys } from '../../src/http/oauth/client-keys.ts'
 import { ASSERTION_TYPE } from '../../src/oauth/client-assertion.ts'
+import { knownClient } from './clients.ts'
 import { type Change, type ClientKey, type Members, makeAssertion, makeClientKey } from './proofs.ts'
 import { handling, ISSUER } from './requests.ts'
 
@@ -14,39 +15,8 @@ const never: FetchKeys = () => Promise.reject(new Error('nothing is to be fetche
 const [key, next] = await Promise.all([makeClientKey(), makeClientKey()])
 const setOf = (...keys: [string, ClientKey][]) => ({ keys: keys.map(([kid, { jwk }]): Members => ({ ...jwk, kid })) })
 
-/** A client of its own for each test, so that they share no memory and no keys. */
-function knownClient(changes: Partial<Client> = {}): KnownClient {
-  const client: Client = {
-    client_id: crypto.randomUUID(),
-    client_name: null,
-    client_uri: null,
-    logo_uri: null,
-    policy_uri: null,
-    tos_uri: null,
-    application_type: 'web',
-    redirect_uris: [],
-    post_logout_redirect_uris: [],
-    grant_types: ['client_credentials'],
-    token_endpoint_auth_method: 'private_key_jwt',
-    token_endpoint_auth_signing_alg: null,
-    jwks: setOf(['k1', key]),
-    jwks_uri: null,
-    scope: null,
-    id_token_signed_response_alg: 'RS256',
-    default_max_age: null,
-    require_auth_time: false,
-    backchannel_logout_uri: null,
-    backchannel_logout_session_required: false,
-    dpop_bound_access_tokens: false,
-    require_pushed_authorization_requests: false,
-    serves: [],
-    legacy_oidc: false,
-    source: 'registration',
-    ...changes,
-  }
-  return { client, secrets: [] }
-}
-const byReference = () => knownClient({ jwks: null, jwks_uri: `https://client.example/${crypto.randomUUID()}` })
+const byValue = (changes: Partial<Client> = {}) => knownClient({ jwks: setOf(['k1', key]), ...changes })
+const byReference = () => knownClient({ jwks_uri: `https://client.example/${crypto.randomUUID()}` })
 
 const now = () => Math.floor(Date.now() / 1000)
 const assertionOf = ({ client }: KnownClient, change: Change = {}, signer = key) =>
@@ -59,13 +29,13 @@ async function verify(known: KnownClient, client_assertion: string, fetchKeys = 
 }
 
 test('a client proves itself by its own key, by value', async () => {
-  const known = knownClient()
+  const known = byValue()
   expect(await verify(known, await assertionOf(known))).toEqual({ ok: true })
   expect(await verify(known, await assertionOf(known, {}, next))).toMatchObject({ ok: false, error: 'invalid_client' })
 })
 
 test('an assertion is good once, also when it comes 30 times at once', async () => {
-  const known = knownClient()
+  const known = byValue()
   const assertion = await assertionOf(known)
   const answers = await Promise.all(Array.from({ length: 30 }, () => verify(known, assertion)))
   expect(answers.filter(({ ok }) => ok)).toHaveLength(1)
@@ -73,7 +43,7 @@ test('an assertion is good once, also when it comes 30 times at once', async () 
 })
 
 test('a jti of one client uses up none of another’s', async () => {
-  const [one, two] = [knownClient(), knownClient()]
+  const [one, two] = [byValue(), byValue()]
   const claims = { jti: 'the same' }
   expect(await verify(one, await assertionOf(one, { claims }))).toEqual({ ok: true })
   expect(await verify(two, await assertionOf(two, { claims }))).toEqual({ ok: true })
@@ -81,14 +51,14 @@ test('a jti of one client uses up none of another’s', async () => {
 })
 
 test('a bad signature uses up no jti', async () => {
-  const known = knownClient()
+  const known = byValue()
   const claims = { jti: 'the same' }
   expect(await verify(known, await assertionOf(known, { claims }, next))).toMatchObject({ ok: false })
   expect(await verify(known, await assertionOf(known, { claims }))).toEqual({ ok: true })
 })
 
 test.each(['none', 'client_secret_basic', 'client_secret_post'] as const)('a client of the method %s has no assertions', async (method) => {
-  const known = knownClient({ token_endpoint_auth_method: method })
+  const known = byValue({ token_endpoint_auth_method: method })
   expect(await verify(known, await assertionOf(known))).toMatchObject({ ok: false, error: 'invalid_client' })
 })
 
@@ -106,7 +76,7 @@ describe('keys by reference', () => {
   test('that cannot be had are no refusal of the client', async () => {
     const known = byReference()
     expect(await verify(known, await assertionOf(known))).toMatchObject({ ok: false, error: 'unavailable' })
-    const nowhere = knownClient({ jwks: null })
+    const nowhere = knownClient()
     expect(await verify(nowhere, await assertionOf(nowhere))).toMatchObject({ ok: false, error: 'unavailable' })
   })
 

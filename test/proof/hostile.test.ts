@@ -34,6 +34,7 @@ const random = createRandom(SEED)
 let server: Server
 let client: Client
 let victim: Holder
+let registration: { client_id: string; client_secret: string; registration_access_token: string }
 let secrets: string[]
 let operations: { method: string; path: string }[]
 beforeAll(async () => {
@@ -41,7 +42,11 @@ beforeAll(async () => {
   server = await startServer()
   client = connect(server.origin)
   victim = await holder('victim@example.com')
+  const metadata = { redirect_uris: ['https://shop.example.com/callback'] }
+  registration = requireStatus(await client.post<typeof registration>('/oauth/register', metadata), 201).json
   secrets = [
+    registration.client_secret,
+    registration.registration_access_token,
     server.vars.SALLYPORT_SECRET ?? '',
     server.vars.ADMIN_TOKEN ?? '',
     PASSWORD,
@@ -123,25 +128,31 @@ async function expectUnharmed(): Promise<void> {
 }
 
 /** Where a credential counts: as the cookie, as the bearer token, as the refresh token, as the operator's. */
-const PLACES: Record<'session' | 'access' | 'refresh' | 'operator', readonly ((credential: string) => HostileRequest)[]> = {
-  session: [
-    ...['/api/session', '/api/sessions', '/api/demo/session'].map((path) => (value: string) => withCookie('GET', path, value)),
-    (value) => withCookie('POST', '/api/token', value, {}),
-    (value) => withCookie('POST', '/api/sign-out', value, {}),
-    (value) => withCookie('DELETE', '/api/sessions', value),
-  ],
-  access: ['/api/demo/offline', '/api/demo/fresh', '/api/demo/live', '/api/session', '/api/sessions'].map((path) => (value: string) => ({
-    method: 'GET',
-    path,
-    headers: bearer(value),
-  })),
-  refresh: ['/api/refresh', '/api/sign-out'].map((path) => (value: string) => withJson('POST', path, {}, { refresh_token: value })),
-  operator: ['/admin/api/keys', '/admin/api/accounts?email=victim@example.com'].map((path) => (value: string) => ({
-    method: 'GET',
-    path,
-    headers: bearer(value),
-  })),
-}
+const PLACES: Record<'session' | 'access' | 'refresh' | 'operator' | 'registration', readonly ((credential: string) => HostileRequest)[]> =
+  {
+    session: [
+      ...['/api/session', '/api/sessions', '/api/demo/session'].map((path) => (value: string) => withCookie('GET', path, value)),
+      (value) => withCookie('POST', '/api/token', value, {}),
+      (value) => withCookie('POST', '/api/sign-out', value, {}),
+      (value) => withCookie('DELETE', '/api/sessions', value),
+    ],
+    access: ['/api/demo/offline', '/api/demo/fresh', '/api/demo/live', '/api/session', '/api/sessions'].map((path) => (value: string) => ({
+      method: 'GET',
+      path,
+      headers: bearer(value),
+    })),
+    refresh: ['/api/refresh', '/api/sign-out'].map((path) => (value: string) => withJson('POST', path, {}, { refresh_token: value })),
+    operator: ['/admin/api/keys', '/admin/api/accounts?email=victim@example.com'].map((path) => (value: string) => ({
+      method: 'GET',
+      path,
+      headers: bearer(value),
+    })),
+    registration: [
+      (value) => ({ method: 'GET', path: `/oauth/register/${registration.client_id}`, headers: bearer(value) }),
+      (value) => ({ method: 'DELETE', path: `/oauth/register/${registration.client_id}`, headers: bearer(value) }),
+      (value) => ({ method: 'POST', path: `/oauth/register/${registration.client_id}/secret`, headers: bearer(value) }),
+    ],
+  }
 
 function withJson(method: string, path: string, headers: Record<string, string>, body: object): HostileRequest {
   return { method, path, headers: { ...headers, 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify(body)) }
@@ -177,8 +188,9 @@ describe('hostile input', { timeout: sized(120_000, 3_600_000) }, () => {
       access: victim.access,
       refresh: victim.refresh,
       operator: server.vars.ADMIN_TOKEN ?? '',
+      registration: registration.registration_access_token,
     }
-    const kinds = ['session', 'access', 'refresh', 'operator'] as const
+    const kinds = ['session', 'access', 'refresh', 'operator', 'registration'] as const
     const { findings, answers } = await bombard(MUTANTS, async (random) => {
       const kind = random.pick(kinds)
       const { how, text } = mutated(random, real[kind])
@@ -198,6 +210,8 @@ describe('hostile input', { timeout: sized(120_000, 3_600_000) }, () => {
       refresh: own.refresh,
       access: own.access,
       operator: server.vars.ADMIN_TOKEN ?? '',
+      registration: registration.registration_access_token,
+      client_secret: registration.client_secret,
     }
     const accepted: string[] = []
     let tried = 0
@@ -213,7 +227,7 @@ describe('hostile input', { timeout: sized(120_000, 3_600_000) }, () => {
       }
     }
     // On the diagonal each is taken, so that the refusals above are for their kind.
-    for (const kind of ['session', 'access', 'operator', 'refresh'] as const) {
+    for (const kind of ['session', 'access', 'operator', 'refresh', 'registration'] as const) {
       const [first] = PLACES[kind]
       expect((await sendHostile(server.origin, first?.(kinds[kind]) ?? withJson('GET', '/', {}, {}))).status).toBe(200)
     }

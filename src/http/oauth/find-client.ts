@@ -1,7 +1,6 @@
 import type { Client, KnownClient } from '../../clients/client.ts'
-import { CLIENT_CACHE_SECONDS } from '../../clients/client.ts'
+import { CLIENT_CACHE_SECONDS, isRegisteredId } from '../../clients/client.ts'
 import { isDocumentUrl, readClientDocument } from '../../clients/document.ts'
-import { decodeBase64url } from '../../protocol/base64url.ts'
 import { besides } from '../besides.ts'
 import type { AppContext } from '../context.ts'
 import { log } from '../log.ts'
@@ -44,9 +43,6 @@ export function noteClientUse(c: AppContext, { client_id, source }: Client): voi
   used.set(client_id, Date.now())
   c.executionCtx.waitUntil(besides(c, 'the use of a client', () => c.get('objects').client(client_id, 'use', (stub) => stub.use())))
 }
-
-/** An id as registration makes them: 128 bits. */
-export const isRegisteredId = (client_id: string): boolean => client_id.length === 22 && decodeBase64url(client_id) !== null
 
 async function findDocument(c: AppContext, client_id: string): Promise<KnownClient | null> {
   const { config, documents } = c.get('services')

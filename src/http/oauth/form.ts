@@ -47,8 +47,12 @@ export async function readForm(c: AppContext): Promise<Parameters> {
   return parameters
 }
 
-/** The form of a page; what is wrong with it is an ApiError. */
+/** The form of a page, as it was sent; what is wrong with it is an ApiError. */
+export async function readPageSearch(c: AppContext): Promise<URLSearchParams> {
+  return new URLSearchParams(await readText(c.req.raw, (detail) => new ApiError('invalid_request', { detail })))
+}
+
+/** The fields of a page's form. */
 export async function readPageForm(c: AppContext): Promise<Parameters> {
-  const text = await readText(c.req.raw, (detail) => new ApiError('invalid_request', { detail }))
-  return readParameters(new URLSearchParams(text)).parameters
+  return readParameters(await readPageSearch(c)).parameters
 }

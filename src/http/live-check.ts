@@ -1,0 +1,37 @@
+import { isRegisteredId } from '../clients/client.ts'
+import type { ConfiguredClients } from '../clients/configured-clients.ts'
+import { type AccessTokenClaims, FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
+import type { LiveAnswer } from '../sdk/index.ts'
+import { idsOf } from '../sessions/prove-token.ts'
+import type { Objects } from './objects.ts'
+
+const REVOKED: LiveAnswer = { active: false, error: 'revoked' }
+
+const answerOf = (verdict: 'active' | 'outdated' | 'revoked'): LiveAnswer =>
+  verdict === 'active' ? { active: true } : { active: false, error: verdict }
+
+/**
+ * The `live` answer about a verified token (design, "Freshness"): of its account, and of its client where that is one that can go. A
+ * machine's token has no account; its client answers for it.
+ */
+export function liveCheckOf({ account, client }: Objects, configured: ConfiguredClients) {
+  const ofClient = ({ client_id, jti }: AccessTokenClaims, registered: boolean): Promise<LiveAnswer> =>
+    client(client_id, 'check', (stub) => stub.check({ jti, registered }))
+
+  return async (_token: string, claims: AccessTokenClaims): Promise<LiveAnswer> => {
+    const { sub, client_id, sid, ver } = claims
+    if (client_id === FIRST_PARTY_CLIENT_ID) {
+      return sid === undefined ? REVOKED : answerOf(await account(sub, 'check', (stub) => stub.check(sid, ver)))
+    }
+    const registered = isRegisteredId(client_id)
+    // One that the operator has taken out of the configuration is nobody's.
+    if (!registered && !configured.has(client_id) && !client_id.includes(':')) return REVOKED
+    if (sub === client_id) return ofClient(claims, registered)
+    const ids = idsOf(claims)
+    const [person, app] = await Promise.all([
+      account(sub, 'checkGrant', (stub) => stub.checkGrant(ids)),
+      registered ? ofClient(claims, true) : null,
+    ])
+    return app?.active === false ? app : answerOf(person)
+  }
+}

@@ -1,0 +1,41 @@
+/** RFC 6749, 6; RFC 9700, 4.14. The zones are the account's (sessions/rotation.ts). */
+import { type Client, isConfidential } from '../../clients/client.ts'
+import { parseScope } from '../../protocol/scope.ts'
+import { openRefreshToken } from '../../tokens/refresh-token.ts'
+import { type Grant, invalidGrant, refuseGrant } from './grant.ts'
+
+/**
+ * Whether a client gets refresh tokens. With `openid` it asks for `offline_access` (OpenID Connect Core, 11); plain OAuth has no such
+ * scope, and registering for the grant is asking.
+ */
+export function givesRefreshToken(client: Client, scope: string): boolean {
+  const scopes = scope.split(' ')
+  return client.grant_types.includes('refresh_token') && (scopes.includes('offline_access') || !scopes.includes('openid'))
+}
+
+export const refreshToken: Grant = async ({ client, parameters, jkt, network }, needs) => {
+  const value = parameters.get('refresh_token')
+  if (value === undefined) return refuseGrant('invalid_request', 'refresh_token is missing.')
+  const scope = parameters.get('scope') ?? null
+  if (scope !== null && !parseScope(scope)) return refuseGrant('invalid_scope', 'scope must be scope-tokens separated by one space.')
+  const opened = await openRefreshToken(needs.ring, value)
+  if (!opened) return invalidGrant('the refresh token does not open')
+  const { sub, grant_id, generation, secret } = opened
+  const refreshed = await needs.rotateRefreshToken(sub, {
+    ...{ grant_id, generation, secret, network },
+    client_id: client.client_id,
+    secret_id: needs.ring.newest.id,
+    by: { confidential: isConfidential(client), jkt, scope, resource: parameters.get('resource') ?? null },
+  })
+  if (!refreshed.ok) {
+    if (refreshed.error === 'invalid_grant') return invalidGrant(refreshed.reason)
+    return refuseGrant(refreshed.error, 'More was asked for than was granted.', refreshed.reason)
+  }
+  const { token, refresh, authentication, sid } = refreshed
+  return {
+    ok: true,
+    token,
+    refresh,
+    identity: token.scope.split(' ').includes('openid') ? { ...authentication, sid, nonce: null } : null,
+  }
+}
