@@ -10,6 +10,7 @@ import { type Operation, operation } from './http/operation.ts'
 import * as pages from './http/pages.tsx'
 import { changedPassword } from './http/password.ts'
 import { ApiError, PROBLEMS, problemResponse } from './http/problem.ts'
+import { RememberingRouter } from './http/router.ts'
 import { openServices } from './http/services.ts'
 import * as sessions from './http/sessions.ts'
 import { signIn } from './http/sign-in.ts'
@@ -99,7 +100,7 @@ function answerError(error: unknown, c: AppContext): Response {
 /** `Bearer`, a space, and the longest token that is looked at; what is longer is refused before anything reads it. */
 const MAX_AUTHORIZATION_LENGTH = MAX_BEARER_LENGTH + 'Bearer '.length
 
-export const app = new Hono<AppEnv>()
+export const app = new Hono<AppEnv>({ router: new RememberingRouter() })
 
 app.use(async (c, next) => {
   const requestId = crypto.randomUUID()
