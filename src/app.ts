@@ -27,6 +27,7 @@ import { signOutForm, signOutSubmit } from './http/pages/sign-out.tsx'
 import { signUpPages } from './http/pages/sign-up.tsx'
 import { changedPassword } from './http/password.ts'
 import { ApiError, PROBLEMS, type ProblemCode, problemResponse } from './http/problem.ts'
+import { RememberingRouter } from './http/router.ts'
 import { openServices } from './http/services.ts'
 import * as sessions from './http/sessions.ts'
 import { signIn } from './http/sign-in.ts'
@@ -162,7 +163,7 @@ const CALLED_FROM_BROWSERS = ['token', 'revoke', 'userinfo', 'introspect', 'par'
 /** `Bearer`, a space, and the longest token that is looked at; what is longer is refused before anything reads it. */
 const MAX_AUTHORIZATION_LENGTH = MAX_BEARER_LENGTH + 'Bearer '.length
 
-export const app = new Hono<AppEnv>()
+export const app = new Hono<AppEnv>({ router: new RememberingRouter() })
 
 app.use(async (c, next) => {
   const requestId = crypto.randomUUID()

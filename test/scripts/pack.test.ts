@@ -59,9 +59,10 @@ describe('the published package', () => {
 
   test('is imported by Node, each entry, where no other package is installed', async () => {
     const script = `for (const entry of ${JSON.stringify(ENTRIES)}) console.log(Object.keys(await import(entry)).join())`
-    const [sdk, hono, browser, websocket, dpop] = (await project.run(script)).trim().split('\n')
+    const [sdk, hono, accounts, browser, websocket, dpop] = (await project.run(script)).trim().split('\n')
     expect(sdk).toBe('TokenError,createVerifier')
     expect(hono).toContain('authenticate')
+    expect(accounts).toBe('withAccounts')
     expect(browser).toBe('ClientError,createClient')
     expect(websocket).toBe('websocketFeed')
     expect(dpop).toBe('DpopError,dpopVerifier')
