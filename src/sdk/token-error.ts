@@ -63,10 +63,10 @@ export class TokenError extends Error {
 
   /** The refusal as a response: the challenge, and problem details (RFC 9457) with the `code`. */
   getResponse(): Response {
-    const headers = new Headers({ 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
-    if (this.challenge !== undefined) headers.set('www-authenticate', this.challenge)
-    if (this.retryAfter !== undefined) headers.set('retry-after', String(this.retryAfter))
-    const problem = { type: 'about:blank', title: titles[this.status], status: this.status, code: this.code, detail: this.message }
-    return new Response(JSON.stringify(problem), { status: this.status, headers })
+    const { status, code, message: detail, challenge, retryAfter } = this
+    const headers: Record<string, string> = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }
+    if (challenge !== undefined) headers['www-authenticate'] = challenge
+    if (retryAfter !== undefined) headers['retry-after'] = `${retryAfter}`
+    return Response.json({ type: 'about:blank', title: titles[status], status, code, detail }, { status, headers })
   }
 }
