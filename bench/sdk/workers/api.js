@@ -1,7 +1,7 @@
 // An API as its authors would write it: Hono, `sallyport/hono`, and a service binding to Sallyport. Answers what the bare route answers.
 import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
-import { authenticate } from '../../../src/sdk/hono.ts'
+import { authenticate, authenticated } from '../../../src/sdk/hono.ts'
 import { createVerifier } from '../../../src/sdk/index.ts'
 
 const options = { issuer: env.ISSUER, audience: env.ISSUER, binding: env.SALLYPORT }
@@ -17,7 +17,9 @@ const who = (c) => {
 const app = new Hono()
 app.get('/offline', authenticate({ verifier, freshness: 'offline' }), who)
 app.get('/fresh', authenticate({ verifier }), who)
+app.get('/fresh/one', authenticated({ verifier }, who))
 app.get('/live', authenticate({ verifier, freshness: 'live' }), who)
 app.get('/first-sight', authenticate({ verifier: strangers }), who)
+app.get('/first-sight/one', authenticated({ verifier: strangers }, who))
 
 export default app
