@@ -13,7 +13,7 @@ const LEAD_IN_SECONDS = 1
  */
 
 async function measure(target, seconds) {
-  await target.ready?.()
+  await target.ready?.(seconds)
   if (target.leadIn) await target.run(LEAD_IN_SECONDS)
   const before = await cpuMs(target.pid)
   const startedMs = performance.now()

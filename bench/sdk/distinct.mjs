@@ -7,9 +7,19 @@ import { CONNECTIONS, loop, repeatWithWrk, WRK } from '../client.mjs'
 /** More than any verifier checks here in a second; what is left over was signed for nothing. */
 const TOKENS_A_SECOND = 15_000
 
+/** The two halves of a target: tokens are signed before the clock starts. */
+export function eachDistinct(port, route, newToken) {
+  let tokens = []
+  return {
+    ready(seconds) {
+      tokens = Array.from({ length: Math.ceil(seconds * TOKENS_A_SECOND) }, newToken)
+    },
+    run: (seconds) => spend(port, route, tokens, seconds),
+  }
+}
+
 /** @returns {Promise<import('../targets.mjs').Run>} */
-export async function eachDistinct(port, route, newToken, seconds) {
-  const tokens = Array.from({ length: Math.ceil(seconds * TOKENS_A_SECOND) }, newToken)
+async function spend(port, route, tokens, seconds) {
   if (!WRK) return inLoops(port, route, tokens, seconds)
   const directory = await mkdtemp(path.join(tmpdir(), 'sallyport-bench-'))
   try {

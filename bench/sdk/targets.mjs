@@ -19,7 +19,10 @@ async function bare() {
   const server = await startWorker(await bundles.bare())
   return {
     server,
-    targets: [{ name: 'bare Hono route', floor: true, ...of(server), run: (seconds) => repeat(server.port, '/bare', {}, seconds) }],
+    targets: [
+      { name: 'bare Hono route', floor: true, ...of(server), run: (seconds) => repeat(server.port, '/bare', {}, seconds) },
+      { name: 'bare Hono route, with a token', ...of(server), run: (seconds) => repeat(server.port, '/bare', JWT(), seconds) },
+    ],
   }
 }
 
@@ -38,16 +41,15 @@ async function sallyport() {
     },
   })
   const { port, apiPort } = server
+  const firstSight = (name, port, route) => ({ name, ...of(server), ...eachDistinct(port, route, () => es256Token('at+jwt')) })
   const targets = [
     repeated('SDK, offline', apiPort, '/offline'),
     repeated('SDK, fresh', apiPort, '/fresh'),
+    repeated('SDK, fresh, one handler', apiPort, '/fresh/one'),
     repeated('SDK, live', apiPort, '/live'),
     repeated('SDK, live, sallyport/accounts', apiPort, '/live-direct'),
-    {
-      name: 'SDK, fresh, first sight (ES256)',
-      ...of(server),
-      run: (seconds) => eachDistinct(apiPort, '/first-sight', () => es256Token('at+jwt'), seconds),
-    },
+    firstSight('SDK, fresh, first sight (ES256)', apiPort, '/first-sight'),
+    firstSight('SDK, fresh, first sight (ES256), one handler', apiPort, '/first-sight/one'),
     repeated("Sallyport's own /api/demo/fresh", port, '/api/demo/fresh'),
     repeated("Sallyport's own /api/demo/live", port, '/api/demo/live'),
   ]
@@ -65,6 +67,13 @@ async function peer(name, { from, more = {}, headersFor, prepare }) {
 }
 
 const JWT = () => bearer(es256Token())
+
+/** The mark for a first sight: each token once here too. */
+async function byHandDistinct() {
+  const server = await startWorker(await bundle('hand'), () => ({ bindings: { JWKS, ISSUER: VARS.ISSUER } }))
+  const name = 'ES256 by hand, nothing else checked, each token once'
+  return { server, targets: [{ name, peer: true, ...of(server), ...eachDistinct(server.port, '/', es256Token) }] }
+}
 
 async function betterAuthCookie(connection) {
   const person = { email: 'someone@example.test', password: 'correct horse battery', name: 'Some One' }
@@ -134,6 +143,7 @@ const SERVERS = (jwksUrl) => [
   () => peer('hono/jwk, jwks_uri, ES256', { ...hono('uri', jwksUrl), headersFor: JWT }),
   () => peer('hono/jwt, HS256', { ...hono('secret', jwksUrl), headersFor: () => bearer(hs256Token()) }),
   () => peer('ES256 by hand, nothing else checked', { from: 'hand', more: { bindings: { JWKS, ISSUER: VARS.ISSUER } }, headersFor: JWT }),
+  byHandDistinct,
   () => peer('one object call (SQL)', objectCall),
   () => peer('better-auth, memory', better(false)),
   () => peer('better-auth, memory, cookie cache', better(true)),

@@ -14,17 +14,24 @@ const b64token = /^[A-Za-z0-9\-._~+/]+=*$/
  * A token in the query string is refused and its value never read: addresses end in logs (RFC 9700 4.3.2). Two headers arrive joined by
  * a comma, which the grammar refuses.
  */
-export function readBearer(headers: { get(name: string): string | null }, url: string | URL): BearerReading {
-  if (hasQueryToken(typeof url === 'string' ? url : url.href)) return refuse('invalid_request', 'a token in the query')
+export function readBearer(headers: { get(name: string): string | null }, url: string): BearerReading {
+  const found = findBearer(headers, url)
+  if (!found.ok || isB64token(found.token)) return found
+  return refuse('not a b64token')
+}
+
+/** Whether a text has the grammar of a bearer token, and a length that is looked at. */
+export const isB64token = (text: string): boolean => text.length <= MAX_BEARER_LENGTH && b64token.test(text)
+
+/** The same as `readBearer` but for the grammar of the token: for one who compares it with tokens that have passed. */
+export function findBearer(headers: { get(name: string): string | null }, url: string): BearerReading {
+  if (hasQueryToken(url)) return refuse('a token in the query')
   const header = headers.get('authorization')
   if (header === null) return { ok: false, error: 'missing', reason: 'no Authorization header' }
-  if (!/^bearer(?: |$)/i.test(header)) return refuse('invalid_request', 'another scheme')
+  if (!header.startsWith('Bearer ') && !/^bearer(?: |$)/i.test(header)) return refuse('another scheme')
   let start = 6
   while (header.charCodeAt(start) === 0x20) start++
-  const token = header.slice(start)
-  if (token.length > MAX_BEARER_LENGTH) return refuse('invalid_request', 'too long')
-  if (!b64token.test(token)) return refuse('invalid_request', 'not a b64token')
-  return { ok: true, token }
+  return { ok: true, token: header.slice(start) }
 }
 
 /** The parameters of a Bearer challenge: RFC 6750 3, `acr_values` and `max_age` (seconds) RFC 9470 3, `resource_metadata` RFC 9728 5.1. */
@@ -47,9 +54,10 @@ export function bearerChallenge(challenge: BearerChallenge = {}): string {
 const quotable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')
 
 function hasQueryToken(href: string): boolean {
+  if (!href.includes('?')) return false
   const query = /^[^?#]*\?([^#]*)/.exec(href)?.[1] ?? ''
   // A `%` may spell the name differently; most queries have neither and are not parsed.
   return (query.includes('access_token') || query.includes('%')) && new URLSearchParams(query).has('access_token')
 }
 
-const refuse = (error: 'invalid_request', reason: string): BearerReading => ({ ok: false, error, reason })
+const refuse = (reason: string): BearerReading => ({ ok: false, error: 'invalid_request', reason })

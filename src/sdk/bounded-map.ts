@@ -26,9 +26,11 @@ export function boundedMap<V>(limit: number): BoundedMap<V> {
       return young.size + old.size
     },
     get(key) {
-      const value = young.get(key) ?? old.get(key)
-      if (value !== undefined && !young.has(key)) set(key, value)
-      return value
+      const value = young.get(key)
+      if (value !== undefined) return value
+      const kept = old.get(key)
+      if (kept !== undefined) set(key, kept)
+      return kept
     },
     set,
     delete(key) {

@@ -11,15 +11,14 @@ const MAX_LIST = 64
 const MAX_VER = 0xffff_ffff
 
 /**
- * The claims, when they are well formed and hold here at `now` (seconds since 1970); else `reason` names the claim that does not. Unknown
- * claims are left out; what is answered is frozen, because a remembered token is given to many requests.
+ * The claims, when they are well formed and hold here at `now` (seconds since 1970); else `reason` names the claim that does not. The
+ * payload becomes the answer: unknown claims leave it, and it is frozen, because a remembered token is given to many requests.
  */
 export function checkClaims(payload: Record<string, unknown>, rules: ClaimRules, now: number): ClaimsCheck {
-  const claims = Object.fromEntries(shapes.flatMap(([name]) => (payload[name] === undefined ? [] : [[name, payload[name]]])))
-  // Never issued by us; one that says "not yet" must not pass unread.
   const { nbf } = payload
-  if (!isWellFormed(claims)) return refuse(`malformed ${malformedIn(claims)}`)
-  const { iss, aud, exp, iat } = claims
+  if (!isWellFormed(payload)) return refuse(`malformed ${malformedIn(payload)}`)
+  const { iss, aud, exp, iat, amr, roles, act, cnf } = payload
+  // Never issued by us; one that says "not yet" must not pass unread.
   if (nbf !== undefined && (!isTime(nbf) || nbf > iat)) return refuse('nbf')
   if (iss !== rules.issuer) return refuse('iss')
   if (!rules.audiences.includes(aud)) return refuse('aud')
@@ -27,42 +26,59 @@ export function checkClaims(payload: Record<string, unknown>, rules: ClaimRules,
   if (exp - iat < 1 || exp - iat > rules.maxLifetime) return refuse('exp - iat')
   if (iat > now + rules.clockTolerance) return refuse('iat')
   if (exp <= now - rules.clockTolerance) return { ok: false, error: 'token_expired', reason: 'exp' }
-  for (const value of Object.values(claims)) Object.freeze(value)
-  return { ok: true, claims: Object.freeze(claims) }
+  for (const value of [amr, roles, act, cnf]) Object.freeze(value)
+  return { ok: true, claims: Object.freeze(payload) }
 }
 
-const isText = (value: unknown, max = 256): value is string => typeof value === 'string' && value !== '' && value.length <= max
-const isAddress = (value: unknown): boolean => isText(value, 2048)
-const isScope = (value: unknown): boolean => value === '' || isText(value, 1024)
+/** Ids may be addresses: a client may be named by its metadata document. */
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '' && value.length <= 2048
+const isScope = (value: unknown): boolean => value === '' || isText(value)
 const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
 const isVer = (value: unknown): boolean => isTime(value) && value <= MAX_VER
-const isTexts = (value: unknown): boolean => Array.isArray(value) && value.length <= MAX_LIST && value.every((item) => isText(item))
-const hasThumbprint = (value: unknown): boolean => typeof value === 'object' && value !== null && 'jkt' in value && isText(value.jkt)
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.length <= MAX_LIST && value.every(isText)
 
-/** Each claim, what it may be, and whether it may be absent. Every name of `AccessTokenClaims` is here. */
-const shapes: readonly (readonly [keyof AccessTokenClaims, (value: unknown) => boolean, 'optional'?])[] = [
-  ['iss', isAddress],
-  ['sub', isText],
-  ['aud', isAddress],
-  ['exp', isTime],
-  ['iat', isTime],
-  ['jti', isText],
-  ['client_id', isText],
-  ['scope', isScope],
-  ['ver', isVer],
-  ['sid', isText, 'optional'],
-  ['acr', isText, 'optional'],
-  ['grant_id', isText, 'optional'],
-  ['amr', isTexts, 'optional'],
-  ['roles', isTexts, 'optional'],
-  ['auth_time', isTime, 'optional'],
-  ['cnf', hasThumbprint, 'optional'],
-]
+const has =
+  (name: string) =>
+  (value: unknown): boolean =>
+    isText(Object(value)[name])
 
-/** The first claim that is absent or of another shape. */
-const malformedIn = (claims: Record<string, unknown>): string | undefined =>
-  shapes.find(([name, fits, optional]) => (claims[name] !== undefined || !optional) && !fits(claims[name]))?.[0]
+/** Each claim and what it may be. Every name of `AccessTokenClaims` is here. */
+const required = {
+  iss: isText,
+  sub: isText,
+  aud: isText,
+  exp: isTime,
+  iat: isTime,
+  jti: isText,
+  client_id: isText,
+  scope: isScope,
+  ver: isVer,
+}
+const optional = {
+  sid: isText,
+  acr: isText,
+  grant_id: isText,
+  amr: isTexts,
+  roles: isTexts,
+  auth_time: isTime,
+  act: has('sub'),
+  cnf: has('jkt'),
+}
+const requiredNames = new Set(Object.keys(required))
+const shapes = new Map<string, (value: unknown) => boolean>(Object.entries({ ...required, ...optional }))
 
-const isWellFormed = (claims: Record<string, unknown>): claims is AccessTokenClaims => malformedIn(claims) === undefined
+/** Takes out what is no claim; answers the first claim that is of another shape, or that one is absent. */
+function malformedIn(payload: Record<string, unknown>): string | null {
+  let missing = requiredNames.size
+  for (const [name, value] of Object.entries(payload)) {
+    const fits = shapes.get(name)
+    if (fits === undefined || value === undefined) delete payload[name]
+    else if (!fits(value)) return name
+    else if (requiredNames.has(name)) missing--
+  }
+  return missing === 0 ? null : 'by absence'
+}
+
+const isWellFormed = (claims: Record<string, unknown>): claims is AccessTokenClaims => malformedIn(claims) === null
 
 const refuse = (reason: string): ClaimsCheck => ({ ok: false, error: 'token_invalid', reason })

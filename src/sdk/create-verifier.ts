@@ -1,6 +1,6 @@
 // Verifies access tokens (RFC 9068) of one issuer, and refuses revoked ones without asking for each. RFC 6750 says how.
 
-import { readBearer } from '../protocol/bearer.ts'
+import { findBearer, isB64token } from '../protocol/bearer.ts'
 import type { AccessTokenClaims } from '../protocol/claims.ts'
 import type { WaitUntil } from './binding.ts'
 import { checkClaims } from './check-claims.ts'
@@ -38,13 +38,15 @@ export type VerifyCall = {
   boundTo?: string
 }
 
-/** The parts of a request that are read. Every `Request` has them. */
+/** The parts of a request that are read: its address, and its `Authorization` header only. Every `Request` has them. */
 export type BearerRequest = { readonly url: string; readonly headers: { get(name: string): string | null } }
 
 export type Verifier = {
   /** The verified bearer token of a request. Rejects with `TokenError`, or TypeError where `live` is asked for without a binding. */
   verify(request: BearerRequest, call?: VerifyCall): Promise<VerifiedToken>
-  /** The same for a token already in hand. */
+  /** The same without a promise where nothing has to be waited for: a token seen before, a view that is current. Then it throws. */
+  verifyNow(request: BearerRequest, call?: VerifyCall): VerifiedToken | Promise<VerifiedToken>
+  /** `verify` for a token already in hand. */
   verifyToken(token: string, call?: VerifyCall): Promise<VerifiedToken>
   /** Whether the revocation list denies a signing key; `unknown` while the list cannot be had. For those who sign. */
   keyStatus(kid: string, waitUntil?: WaitUntil): Promise<'good' | 'denied' | 'unknown'>
@@ -85,27 +87,50 @@ class TokenVerifier implements Verifier {
     if (feed !== null) this.#poll.pushed = feed(issuer, this.#poll.view, nowMs)
   }
 
-  async verify(request: BearerRequest, call: VerifyCall = NO_CHOICES): Promise<VerifiedToken> {
-    const reading = readBearer(request.headers, request.url)
-    if (reading.ok) return this.verifyToken(reading.token, call)
-    throw this.#refusal(reading.error === 'missing' ? 'token_missing' : 'token_malformed', reading.reason)
+  async verify(request: BearerRequest, call?: VerifyCall): Promise<VerifiedToken> {
+    return this.verifyNow(request, call)
   }
 
-  async verifyToken(token: string, call: VerifyCall = NO_CHOICES): Promise<VerifiedToken> {
-    const freshness = call.freshness ?? this.#settings.freshness
-    if (call.freshness !== undefined) requireFreshness(call.freshness, this.#settings.check !== null)
+  verifyNow(request: BearerRequest, call?: VerifyCall): VerifiedToken | Promise<VerifiedToken> {
+    const reading = findBearer(request.headers, request.url)
+    if (!reading.ok) throw this.#refusal(reading.error === 'missing' ? 'token_missing' : 'token_malformed', reading.reason)
+    return this.#judgeToken(reading.token, true, call)
+  }
+
+  async verifyToken(token: string, call?: VerifyCall): Promise<VerifiedToken> {
+    return this.#judgeToken(token, false, call)
+  }
+
+  /** Waits for nothing where the token is known and the view current: most requests. */
+  #judgeToken(token: string, isFromHeader: boolean, call: VerifyCall = NO_CHOICES): VerifiedToken | Promise<VerifiedToken> {
+    const { freshness = this.#settings.freshness, waitUntil } = call
+    if (call.freshness !== undefined) requireFreshness(freshness, this.#settings.check !== null)
     const nowMs = this.#nowMs()
-    const recalled = this.#memory.recall(token, nowMs)
-    if (recalled === 'expired') throw this.#refusal('token_expired', 'expired')
-    const known = recalled ?? (await this.#examine(token, nowMs, call.waitUntil))
-    if (recalled !== undefined) this.#keys.renew(nowMs, call.waitUntil)
-    if (known.claims.cnf?.jkt !== call.boundTo && call.boundTo !== 'unproven') throw this.#refusal('token_invalid', 'cnf')
+    const known = this.#memory.recall(token, nowMs)
+    if (known === 'expired') throw this.#refusal('token_expired', 'expired')
+    if (known === undefined) {
+      // A known token has the grammar.
+      if (isFromHeader && !isB64token(token)) throw this.#refusal('token_malformed', 'grammar')
+      return this.#judgeStranger(token, freshness, nowMs, call)
+    }
+    this.#keys.renew(nowMs, waitUntil)
+    return this.#consult(token, known, freshness, nowMs, call)
+  }
+
+  /** What can be said of a token that was verified: by its claims, the view or the issuer. */
+  #consult(
+    token: string,
+    known: KnownToken,
+    freshness: Freshness,
+    nowMs: number,
+    { boundTo, waitUntil }: VerifyCall,
+  ): VerifiedToken | Promise<VerifiedToken> {
+    // A bound token without its key, or another one's.
+    if (known.claims.cnf?.jkt !== boundTo && boundTo !== 'unproven') throw this.#refusal('token_invalid', 'cnf')
     if (freshness === 'offline') return this.#accept(known, 'offline', null)
-    if (freshness === 'live') return this.#askLive(token, known, call.waitUntil)
-    // A token just verified may have waited for keys; the view's age is judged by the clock after that.
-    const atMs = recalled === undefined ? this.#nowMs() : nowMs
-    if (this.#poll.isCurrent(atMs, call.waitUntil)) return this.#consultView(token, known, atMs, call.waitUntil)
-    return this.#consultOldView(token, known, call.waitUntil)
+    if (freshness === 'live') return this.#askLive(token, known, waitUntil)
+    if (this.#poll.isCurrent(nowMs, waitUntil)) return this.#consultView(token, known, nowMs, waitUntil)
+    return this.#consultOldView(token, known, waitUntil)
   }
 
   async keyStatus(kid: string, waitUntil?: WaitUntil): Promise<'good' | 'denied' | 'unknown'> {
@@ -119,20 +144,21 @@ class TokenVerifier implements Verifier {
     this.#poll.pushed?.close()
   }
 
-  /** Everything that can be said of a token without the revocation list. */
-  async #examine(token: string, nowMs: number, waitUntil: WaitUntil | undefined): Promise<KnownToken> {
+  /** Everything that can be said of a token without the revocation list; then the rest. */
+  async #judgeStranger(token: string, freshness: Freshness, nowMs: number, call: VerifyCall): Promise<VerifiedToken> {
     const parsing = parseToken(token, this.#settings.algorithms)
     if (!parsing.ok) throw this.#refusal('token_invalid', parsing.reason)
     // Before the signature, because it is cheap: a token of another issuer or time costs no cryptography and fetches no keys.
     const check = checkClaims(parsing.token.payload, this.#settings, Math.floor(nowMs / 1000))
     if (!check.ok) throw this.#refusal(check.error, check.reason)
-    const answer = await this.#keys.find(parsing.token.kid, waitUntil)
+    const answer = await this.#keys.find(parsing.token.kid, call.waitUntil)
     if (!answer.ok && answer.error === 'unavailable') throw this.#refusal('verifier_unavailable', `keys: ${this.#keys.failure()}`)
     if (!answer.ok) throw this.#refusal('token_invalid', 'unknown kid')
     if (!(await verifySignature(answer.key, parsing.token))) throw this.#refusal('token_invalid', 'signature')
     const known = knownToken(check.claims, answer.key)
     this.#memory.remember(token, known)
-    return known
+    // It may have waited for keys; the view's age is judged by the clock after that.
+    return this.#consult(token, known, freshness, this.#nowMs(), call)
   }
 
   /** The view is within its bound. */
@@ -208,7 +234,7 @@ class TokenVerifier implements Verifier {
   }
 
   #denied(error: 'outdated' | 'revoked'): TokenError {
-    return error === 'revoked' ? this.#refusal('token_revoked', 'denied') : this.#refusal('token_outdated', 'its ver is too low')
+    return error === 'revoked' ? this.#refusal('token_revoked', 'denied') : this.#refusal('token_outdated', 'ver')
   }
 
   #refusal(code: TokenErrorCode, reason: string, needs?: ChallengeNeeds): TokenError {

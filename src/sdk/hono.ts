@@ -1,7 +1,8 @@
-// `sallyport/hono`: `authenticate` loads who is calling; `requireScope`, `requireRole` and `requireRecentSignIn` decide what they may do.
+// `sallyport/hono`: `authenticate` (or `authenticated`) loads who is calling; `requireScope`, `requireRole` and `requireRecentSignIn` decide what they may do.
 
-import type { Context, Env, MiddlewareHandler } from 'hono'
-import type { VerifiedToken, VerifyCall } from './create-verifier.ts'
+import type { Context, Env, Handler, Input, MiddlewareHandler, Next } from 'hono'
+import type { BlankInput } from 'hono/types'
+import type { VerifiedToken, Verifier, VerifyCall } from './create-verifier.ts'
 import { findLack, type Requirements } from './requirements.ts'
 import { TokenError } from './token-error.ts'
 import type { Freshness } from './verifier-options.ts'
@@ -20,28 +21,65 @@ export type OnTokenError = (error: TokenError, c: Context) => Response | Promise
 export type RefusalOptions = { onError?: OnTokenError }
 
 /** A verifier, or that of `sallyport/dpop`. */
-export type RequestVerifier = {
-  verify(request: Request, call?: Pick<VerifyCall, 'freshness' | 'waitUntil'>): Promise<VerifiedToken>
-  readonly resourceMetadata: string | undefined
-}
+export type RequestVerifier = Pick<Verifier, 'resourceMetadata'> &
+  Partial<Pick<Verifier, 'verifyNow'>> & {
+    verify(request: Request, call?: Pick<VerifyCall, 'freshness' | 'waitUntil'>): Promise<VerifiedToken>
+  }
+
+/** What is asked of each request: a token of this verifier, and how current the answer must be. */
+export type AuthenticateOptions = { verifier: RequestVerifier; freshness?: Freshness } & RefusalOptions
 
 /** Verifies the token of each request and sets `c.get('auth')`; refuses the request otherwise. */
-export function authenticate<E extends Env & AuthEnv = AuthEnv>(
-  options: { verifier: RequestVerifier; freshness?: Freshness } & RefusalOptions,
-): MiddlewareHandler<E> {
-  const { verifier, freshness, onError } = options
+export function authenticate<E extends Env & AuthEnv = AuthEnv>(options: AuthenticateOptions): MiddlewareHandler<E> {
+  const enter = doorOf(options)
+  return function authenticate(c, next) {
+    const entry = enter(c)
+    return entry === null ? next() : refusalOr(entry, next)
+  }
+}
+
+/**
+ * A handler behind `authenticate`, as one handler: `app.get('/me', authenticated({ verifier }, (c) => ...))`. Hono calls a lone handler
+ * directly, and composes several with promises: for a token seen before, that is a good part of what its check costs.
+ */
+export function authenticated<P extends string, R extends Response, E extends Env & AuthEnv = AuthEnv, I extends Input = BlankInput>(
+  options: AuthenticateOptions,
+  handler: (c: Context<E, P, I>, next: Next) => R | Promise<R>,
+): Handler<E, P, I, R | Promise<R | Response>> {
+  const enter = doorOf(options)
+  return function authenticated(c, next) {
+    const entry = enter(c)
+    return entry === null ? handler(c, next) : refusalOr(entry, () => handler(c, next))
+  }
+}
+
+/** Lets a request in (null), or says later: null, or its refusal. Nothing is waited for where the verifier need not wait. */
+function doorOf({ verifier, freshness, onError }: AuthenticateOptions): (c: Context) => Promise<Response | null> | null {
   const { resourceMetadata } = verifier
-  return async function authenticate(c, next) {
+  const admit = (c: Context, auth: VerifiedToken): null => {
+    c.set('auth', auth)
+    if (resourceMetadata !== undefined) c.set('resourceMetadata', resourceMetadata)
+    return null
+  }
+  return (c) => {
     // Asked for only when there is background work: the context's getter throws where there is no execution context.
     const waitUntil = (work: Promise<unknown>): void => keepAlive(c, work)
     try {
-      c.set('auth', await verifier.verify(c.req.raw, freshness === undefined ? { waitUntil } : { freshness, waitUntil }))
-      if (resourceMetadata !== undefined) c.set('resourceMetadata', resourceMetadata)
+      const call = freshness === undefined ? { waitUntil } : { freshness, waitUntil }
+      const auth = verifier.verifyNow ? verifier.verifyNow(c.req.raw, call) : verifier.verify(c.req.raw, call)
+      if (!(auth instanceof Promise)) return admit(c, auth)
+      return auth.then(
+        (late) => admit(c, late),
+        (error) => answer(error, c, onError),
+      )
     } catch (error) {
       return answer(error, c, onError)
     }
-    return next()
   }
+}
+
+async function refusalOr<R>(entry: Promise<Response | null>, go: () => R | Promise<R>): Promise<R | Response> {
+  return (await entry) ?? go()
 }
 
 /** Lets through tokens that hold every one of the scopes, given as a scope string or a list. */
@@ -92,7 +130,7 @@ function signedIn(c: Context<AuthEnv>): VerifiedToken {
   return auth
 }
 
-function answer(error: unknown, c: Context, onError: OnTokenError | undefined): Response | Promise<Response> {
+async function answer(error: unknown, c: Context, onError: OnTokenError | undefined): Promise<Response> {
   if (!(error instanceof TokenError)) throw error
   return onError === undefined ? error.getResponse() : onError(error, c)
 }

@@ -2,7 +2,7 @@
 
 import { FEED_CONTENT_TYPE } from '../protocol/feed.ts'
 import type { IssuerSource } from './binding.ts'
-import { readStrictJson } from './strict-json.ts'
+import { isObject, readStrictJson } from './strict-json.ts'
 
 /** How a request is sent; the global `fetch` is one. */
 export type Fetch = (
@@ -53,5 +53,4 @@ async function read(send: Fetch, url: string, types: readonly string[], limit: n
   return new Uint8Array(await new Blob(chunks).arrayBuffer())
 }
 
-const isKeySet = (value: unknown): value is { keys: readonly object[] } =>
-  typeof value === 'object' && value !== null && 'keys' in value && Array.isArray(value.keys)
+const isKeySet = (value: unknown): value is { keys: readonly object[] } => isObject(value) && Array.isArray(value.keys)

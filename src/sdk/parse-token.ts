@@ -1,18 +1,18 @@
 // The strict reading of a compact JWS, before any cryptography (RFC 7515 7.1, RFC 8725 3, RFC 9068 2.1). A signature library alone takes
 // padding, white space, spare bits, duplicate members and a missing `kid`, and so gives one token many spellings.
 
-import { decodeBase64url } from '../protocol/base64url.ts'
+import { decodeBase64url, decodeBase64urlBinary } from '../protocol/base64url.ts'
 import { MAX_BEARER_LENGTH } from '../protocol/bearer.ts'
 import { ACCESS_TOKEN_TYP } from '../protocol/claims.ts'
-import { readStrictJson } from './strict-json.ts'
+import { isObject, readStrictJson } from './strict-json.ts'
 
 /** The signature algorithms that a verifier can be told to accept (RFC 7518 3.1, RFC 8037 3.1). */
 export type Algorithm = 'ES256' | 'EdDSA' | 'RS256'
 
-/** A compact JWS taken apart; nothing in it is trustworthy yet. `signed` is what the signature must cover. */
+/** A compact JWS taken apart; nothing in it is trustworthy yet. `payload` has a character for each byte; `signed` is what the signature must cover. */
 export type ParsedJws = {
   header: Record<string, unknown>
-  payload: Uint8Array<ArrayBuffer>
+  payload: string
   signed: string
   signature: Uint8Array<ArrayBuffer>
 }
@@ -20,8 +20,8 @@ export type ParsedJws = {
 /** The same of an access token. */
 export type ParsedToken = Pick<ParsedJws, 'signed' | 'signature'> & { alg: Algorithm; kid: string; payload: Record<string, unknown> }
 
-/** The longest `kid` that is looked at, in characters. */
-export const MAX_KID_LENGTH = 128
+/** Whether a text may name a key: it has 1 to 128 characters. */
+export const isKid = (kid: unknown): kid is string => typeof kid === 'string' && kid !== '' && kid.length <= 128
 
 export type JwsParsing = { ok: true; jws: ParsedJws } | { ok: false; reason: string }
 export type TokenParsing = { ok: true; token: ParsedToken } | { ok: false; reason: string }
@@ -37,7 +37,7 @@ export function parseToken(token: string, algorithms: readonly Algorithm[]): Tok
   if (typ !== ACCESS_TOKEN_TYP) return refuse('typ')
   const alg = algorithms.find((allowed) => allowed === header.alg)
   if (alg === undefined) return refuse('alg')
-  if (typeof kid !== 'string' || kid === '' || kid.length > MAX_KID_LENGTH) return refuse('kid')
+  if (!isKid(kid)) return refuse('kid')
   const payload = readObject(parsing.jws.payload)
   return payload === null ? refuse('payload') : { ok: true, token: { alg, kid, payload, signed, signature } }
 }
@@ -45,22 +45,23 @@ export function parseToken(token: string, algorithms: readonly Algorithm[]): Tok
 /** Takes any compact JWS apart whose header has no members but `alg`, `kid` and `typ`. Never throws. */
 export function parseJws(token: string): JwsParsing {
   if (token.length > MAX_BEARER_LENGTH) return refuse('length')
-  const parts = token.split('.', 4)
-  const [head, payload, signature] = parts.map(decodeBase64url)
-  if (parts.length !== 3 || !head || !payload || !signature?.length) return refuse('not three parts of base64url')
+  const payloadAt = token.indexOf('.') + 1
+  const signatureAt = token.indexOf('.', payloadAt) + 1
+  const head = decodeBase64urlBinary(token.slice(0, payloadAt - 1))
+  const payload = decodeBase64urlBinary(token.slice(payloadAt, signatureAt - 1))
+  const signature = decodeBase64url(token.slice(signatureAt))
+  if (signatureAt === 0 || head === null || payload === null || !signature?.length) return refuse('not three parts of base64url')
   const header = readObject(head)
   // `jwk`, `jku`, `x5c` and the like would let the sender choose the key; `crit`, `b64` and `zip` change what is signed.
   if (header === null || !Object.keys(header).every((name) => knownMembers.includes(name))) {
     return refuse('header')
   }
-  return { ok: true, jws: { header, payload, signed: token.slice(0, token.lastIndexOf('.')), signature } }
+  return { ok: true, jws: { header, payload, signed: token.slice(0, signatureAt - 1), signature } }
 }
 
-function readObject(bytes: Uint8Array): Record<string, unknown> | null {
-  const reading = readStrictJson(bytes)
+function readObject(binary: string): Record<string, unknown> | null {
+  const reading = readStrictJson(binary)
   return reading.ok && isObject(reading.value) ? reading.value : null
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const refuse = (reason: string): { ok: false; reason: string } => ({ ok: false, reason })

@@ -1,51 +1,63 @@
 // JSON with one reading only (RFC 8259; RFC 7515 10.12): two parsers must never see two different tokens.
 
+import { bytesOf } from '../protocol/base64url.ts'
+
 export type JsonReading = { ok: true; value: unknown } | { ok: false }
 
 const MAX_DEPTH = 8
+/** Unlike every number, itself included. */
+const REFUSED = Number.NaN
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const ascii = /^[ -~]*$/
 
-/** Strings, brackets, commas and numbers, in a text that is JSON. */
-const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],]|[-0-9][^\s,\]}]*/g
+const QUOTE = 0x22
+const COLON = 0x3a
+const BACKSLASH = 0x5c
 
 /**
- * Reads UTF-8 JSON. Refuses what parsers read differently: bad UTF-8, a byte order mark, a member that occurs twice in one object, the
- * member `__proto__`, numbers that are no doubles or integers past 2^53, strings with half a surrogate pair, and nesting past 8 levels.
+ * Reads UTF-8 JSON, given as bytes or as a text with a character for each. Refuses what parsers read differently: bad UTF-8, a byte order
+ * mark, a member that occurs twice in one object, the member `__proto__`, numbers that are no doubles or integers past 2^53, strings with
+ * half a surrogate pair, and nesting past 8 levels.
  */
-export function readStrictJson(bytes: Uint8Array): JsonReading {
+export function readStrictJson(source: Uint8Array | string): JsonReading {
   try {
-    const text = decoder.decode(bytes)
+    // ASCII is the same text in UTF-8, and nearly all there is.
+    const isText = typeof source === 'string' && ascii.test(source)
+    const text = isText ? source : decoder.decode(typeof source === 'string' ? bytesOf(source) : source)
     const value: unknown = JSON.parse(text)
-    return hasOneReading(text) ? { ok: true, value } : { ok: false }
+    // Of a member that occurs twice the parser keeps one, however its names are spelled.
+    return countMembers(value, 0) === countNames(text) ? { ok: true, value } : { ok: false }
   } catch {
     return { ok: false }
   }
 }
 
-/** Looks at the tokens of a text that `JSON.parse` took, so its grammar is not in question. */
-function hasOneReading(text: string): boolean {
-  // For each open object the names seen so far; null for each open array.
-  const open: (Set<string> | null)[] = []
-  let expectsName = false
-  for (const [token] of text.matchAll(tokens)) {
-    const names = open.at(-1)
-    if (token[0] === '"') {
-      const content = String(JSON.parse(token))
-      if (!content.isWellFormed()) return false
-      if (!expectsName || !names) continue
-      if (content === '__proto__' || names.has(content)) return false
-      names.add(content)
-      expectsName = false
-    } else if (token === '{' || token === '[') {
-      if (open.length === MAX_DEPTH) return false
-      open.push(token === '{' ? new Set() : null)
-      expectsName = token === '{'
-    } else if (token === '}' || token === ']') {
-      open.pop()
-      expectsName = false
-    } else if (token === ',') expectsName = !!names
-    // A number.
-    else if (Math.abs(Number(token)) > Number.MAX_SAFE_INTEGER) return false
+/** Whether a JSON value is an object. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The members of all objects in a value; `REFUSED` when something in it is refused. */
+function countMembers(value: unknown, depth: number): number {
+  if (typeof value === 'string') return value.isWellFormed() ? 0 : REFUSED
+  if (typeof value === 'number') return Math.abs(value) > Number.MAX_SAFE_INTEGER ? REFUSED : 0
+  if (typeof value !== 'object' || value === null) return 0
+  if (depth === MAX_DEPTH) return REFUSED
+  let count = 0
+  for (const member of Object.values(value)) count += countMembers(member, depth + 1)
+  if (Array.isArray(value)) return count
+  for (const name of Object.keys(value)) count += name === '__proto__' || !name.isWellFormed() ? REFUSED : 1
+  return count
+}
+
+/** The names in a text that is JSON: as many as there are colons outside its strings. */
+function countNames(text: string): number {
+  let count = 0
+  let isInString = false
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) isInString = !isInString
+    else if (code === BACKSLASH) at++
+    else if (code === COLON && !isInString) count++
   }
-  return true
+  return count
 }

@@ -15,13 +15,13 @@ const refusals = {
   /** The account has changed since the token was made. Refresh once; that refresh decides. */
   token_outdated: [401, 'The account has changed: refresh the token.', 'invalid_token', 'outdated'],
   /** Signed out, ended or denied. */
-  token_revoked: [401, 'The access token has been revoked.', 'invalid_token', 'revoked'],
+  token_revoked: [401, 'The access token is revoked.', 'invalid_token', 'revoked'],
   /** The challenge's `scope` names what the route needs. */
   insufficient_scope: [403, 'The access token lacks a scope.', 'insufficient_scope'],
   /** The account lacks a role; no other token of it would do. */
   insufficient_role: [403, 'The account lacks a role.', 'insufficient_scope', 'role'],
   /** The person must sign in again: at most `max_age` seconds ago, or by one of `acr_values` (RFC 9470). */
-  reauthentication_required: [401, 'A newer or stronger sign-in is needed.', 'insufficient_user_authentication'],
+  reauthentication_required: [401, 'Sign in again, or more strongly.', 'insufficient_user_authentication'],
   /** Neither the revocation feed nor the issuer could be asked. Try again after `retryAfter` seconds. */
   verifier_unavailable: [503, 'The access token cannot be checked now.'],
 } as const satisfies Record<string, readonly [status: number, detail: string, error?: string, error_description?: string]>
@@ -31,8 +31,6 @@ export type ChallengeNeeds = Pick<BearerChallenge, 'scope' | 'max_age' | 'acr_va
 
 /** Every code that a `TokenError` may carry. */
 export type TokenErrorCode = keyof typeof refusals
-
-const titles = { 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 503: 'Service Unavailable' } as const
 
 /**
  * A request was refused. The message and `getResponse` are fit for the caller; `reason` is for the operator's log only. None of them holds
@@ -61,12 +59,12 @@ export class TokenError extends Error {
     this.reason = reason
   }
 
-  /** The refusal as a response: the challenge, and problem details (RFC 9457) with the `code`. */
+  /** The refusal as a response: the challenge, and problem details (RFC 9457; without a `type` it is about:blank) with the `code`. */
   getResponse(): Response {
-    const headers = new Headers({ 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
-    if (this.challenge !== undefined) headers.set('www-authenticate', this.challenge)
-    if (this.retryAfter !== undefined) headers.set('retry-after', String(this.retryAfter))
-    const problem = { type: 'about:blank', title: titles[this.status], status: this.status, code: this.code, detail: this.message }
-    return new Response(JSON.stringify(problem), { status: this.status, headers })
+    const { status, code, message: detail, challenge, retryAfter } = this
+    const headers: Record<string, string> = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }
+    if (challenge !== undefined) headers['www-authenticate'] = challenge
+    if (retryAfter !== undefined) headers['retry-after'] = `${retryAfter}`
+    return Response.json({ status, code, detail }, { status, headers })
   }
 }

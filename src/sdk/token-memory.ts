@@ -20,10 +20,7 @@ export function tokenMemory(limit: number, keys: KeyCache, clockTolerance: numbe
     recall(token, nowMs) {
       const known = tokens.get(token)
       if (known === undefined) return undefined
-      if (known.claims.exp <= Math.floor(nowMs / 1000) - clockTolerance) {
-        tokens.delete(token)
-        return 'expired'
-      }
+      if (known.claims.exp <= nowMs / 1000 - clockTolerance) return 'expired'
       return keys.peek(known.key.kid, nowMs) === known.key ? known : undefined
     },
     remember: tokens.set,

@@ -1,7 +1,7 @@
 // Public keys and the signatures they verify (RFC 7515 5.2, RFC 7517 4, RFC 8725 3.1): the key fixes the algorithm, never the token.
 
 import { decodeBase64url } from '../protocol/base64url.ts'
-import { type Algorithm, MAX_KID_LENGTH, type ParsedJws } from './parse-token.ts'
+import { type Algorithm, isKid, type ParsedJws } from './parse-token.ts'
 
 /** A public key ready to verify. `source` is equal for equal keys. */
 export type VerificationKey = { kid: string; alg: string; key: CryptoKey; source: string }
@@ -33,6 +33,8 @@ export const ALGORITHMS: Readonly<Record<Algorithm, AlgorithmRow>> = {
   RS256: { kty: 'RSA', parameters: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } },
 }
 
+const encoder = new TextEncoder()
+
 const MIN_RSA_BITS = 2048
 const MAX_RSA_BITS = 8192
 /** One of these is in every private or symmetric key. */
@@ -48,12 +50,13 @@ export async function importVerificationKey(jwk: object, table: AlgorithmTable =
   const alg = members.get('alg')
   const use = members.get('use') ?? 'sig'
   const operations = members.get('key_ops') ?? ['verify']
-  if (typeof kid !== 'string' || kid === '' || kid.length > MAX_KID_LENGTH) return null
+  if (!isKid(kid)) return null
   if (use !== 'sig' || !Array.isArray(operations) || !operations.includes('verify')) return null
   if (privateMembers.some((name) => members.has(name))) return null
-  const row = typeof alg === 'string' && Object.hasOwn(table, alg) ? table[alg] : undefined
-  const material = row === undefined ? null : readMaterial(members, row)
-  if (typeof alg !== 'string' || row === undefined || material === null) return null
+  if (typeof alg !== 'string' || !Object.hasOwn(table, alg)) return null
+  const row = table[alg]
+  const material = row && readMaterial(members, row)
+  if (!row || !material) return null
   try {
     // Only the checked members go in: nothing else in the key can change what is imported.
     const key = await crypto.subtle.importKey('jwk', material, row.parameters, false, ['verify'])
@@ -74,7 +77,7 @@ export async function verifySignature(
   // The runtime throws on an Ed25519 signature of another length.
   if (row.signature !== undefined && token.signature.length !== row.signature) return false
   try {
-    return await crypto.subtle.verify(row.parameters, key.key, token.signature, new TextEncoder().encode(token.signed))
+    return await crypto.subtle.verify(row.parameters, key.key, token.signature, encoder.encode(token.signed))
   } catch {
     return false
   }

@@ -75,7 +75,8 @@ export function viewPoll(source: IssuerSource, { nowMs, freshFor, staleAfter, fl
     isWithinBound,
     isCurrent(atMs, waitUntil) {
       const age = view.ageMs(atMs)
-      if (age > freshFor && age <= staleAfter && !poll.pushed?.isUp) refresh(waitUntil)
+      // One slow answer makes later ones look older than they are: that must not make the asking more frequent.
+      if (age > freshFor && age <= staleAfter && flight.isOver(freshFor) && !poll.pushed?.isUp) refresh(waitUntil)
       return age <= staleAfter
     },
     async becomesCurrent(waitUntil) {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { bearerChallenge, readBearer } from '../../src/protocol/bearer.ts'
 
 const URL_OF_API = 'https://api.example/notes'
-const read = (authorization: string | null, url: string | URL = URL_OF_API) =>
+const read = (authorization: string | null, url: string = URL_OF_API) =>
   readBearer(new Headers(authorization === null ? {} : { authorization }), url)
 
 test.each([
@@ -60,7 +60,6 @@ test.each(['?access_token=abc', '?a=b&access_token=abc', '?access_token', '?acce
     const refusal = { ok: false, error: 'invalid_request' }
     expect(read(null, URL_OF_API + query)).toMatchObject(refusal)
     expect(read('Bearer abc', URL_OF_API + query)).toMatchObject(refusal)
-    expect(read('Bearer abc', new URL(URL_OF_API + query))).toMatchObject(refusal)
     expect(JSON.stringify(read(null, `${URL_OF_API}?access_token=secret`))).not.toContain('secret')
   },
 )

@@ -33,6 +33,22 @@ describe('fresh', () => {
     expect(issuer.asked).toEqual([null, '00000000000000e1.0'])
   })
 
+  test('asks once a second also after an answer that was long on its way', async () => {
+    const issuer = new Issuer(signingKey)
+    const verifier = issuer.verifier()
+    const token = await issuer.token()
+    // The list answers 400 ms after it was asked; and then at once, which looks like an answer that is 400 ms old.
+    issuer.feedDelayMs = -400
+    await verifier.verifyToken(token)
+    issuer.feedDelayMs = 0
+    for (let ms = 0; ms < 5000; ms += 100) {
+      issuer.advance(100)
+      await verifier.verifyToken(token)
+      await settle()
+    }
+    expect(issuer.calls.feed).toBe(1 + 4)
+  })
+
   test('waits for a new view past five seconds, and refuses by it', async () => {
     const issuer = new Issuer(signingKey)
     const verifier = issuer.verifier()

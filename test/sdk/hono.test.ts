@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import {
   type AuthVariables,
   authenticate,
+  authenticated,
   protectedResourceMetadata,
   requireRecentSignIn,
   requireRole,
@@ -129,7 +130,7 @@ test('onError takes over the answer, and may throw to the app', async () => {
 })
 
 test('an error that is no refusal is not turned into one', async () => {
-  const verifier = Object.assign(Object.create(new Issuer(signingKey).verifier()), { verify: () => Promise.reject(new Error('a bug')) })
+  const verifier = Object.assign(Object.create(new Issuer(signingKey).verifier()), { verifyNow: () => Promise.reject(new Error('a bug')) })
   const app = new Hono<{ Variables: AuthVariables }>()
   app.use(authenticate({ verifier }))
   app.onError((error, c) => c.text(error.message, 500))
@@ -150,6 +151,37 @@ test('background work is kept alive by the execution context', async () => {
   await Promise.all(work)
   expect(work).toHaveLength(1)
   expect(issuer.calls.feed).toBe(2)
+})
+
+test('a handler behind a check of its own is refused, and let in, as behind the middleware', async () => {
+  const issuer = new Issuer(signingKey)
+  const verifier = issuer.verifier({ resourceMetadata: 'https://api.example/.well-known/oauth-protected-resource' })
+  const app = new Hono()
+  app.get(
+    '/me/:name',
+    authenticated({ verifier }, (c) => {
+      if (c.req.param('name') === 'fault') throw new Error('a bug')
+      return c.json({ sub: c.get('auth').claims.sub satisfies string, name: c.req.param('name') })
+    }),
+  )
+  app.onError((error, c) => c.text(error.message, 500))
+  const ask = async (name: string, token?: string) => {
+    const response = await app.request(`/me/${name}`, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } })
+    return [response.status, await response.text()]
+  }
+  const token = await issuer.token()
+  for (const time of ['first', 'second']) {
+    expect(await ask(time, token)).toEqual([200, `{"sub":"account-1","name":"${time}"}`])
+    expect(await ask('fault', token)).toEqual([500, 'a bug'])
+  }
+  const refused = await app.request('/me/x')
+  expect(refused.headers.get('www-authenticate')).toBe(
+    'Bearer resource_metadata="https://api.example/.well-known/oauth-protected-resource"',
+  )
+  expect(await ask('x', `${token}x`)).toMatchObject([401, expect.stringContaining('token_invalid')])
+  issuer.deny({ kind: 'sid', id: 'session-1', end: end(issuer) })
+  issuer.advance(6000)
+  expect(await ask('x', token)).toMatchObject([401, expect.stringContaining('token_revoked')])
 })
 
 test('the context is typed: c.var.auth has the claims', async () => {

@@ -74,7 +74,7 @@ const claimValues: readonly (readonly [string, readonly unknown[]])[] = [
   ['nbf', [...times, 253_402_300_799]],
   ['ver', [-1, 1.5, '3', null, 2 ** 32, {}]],
   ['auth_time', ['1', -1, 1.5, null]],
-  ['scope', [null, 1, ['openid'], {}, 'a'.repeat(1025)]],
+  ['scope', [null, 1, ['openid'], {}, 'a'.repeat(2049)]],
   ['roles', ['admin', null, {}, [1], [''], Array.from({ length: 65 }, () => 'r')]],
   ['amr', ['pwd', null, {}, [null]]],
   ['cnf', [{ jkt: 'x' }, {}, null, 'x']],

@@ -23,7 +23,7 @@ test.each<[TokenErrorCode, number, string | null]>([
   expect(response.headers.get('content-type')).toBe('application/problem+json')
   expect(response.headers.get('cache-control')).toBe('no-store')
   const body = await response.text()
-  expect(JSON.parse(body)).toMatchObject({ type: 'about:blank', title: expect.any(String), status, code })
+  expect(JSON.parse(body)).toMatchObject({ status, code, detail: expect.any(String) })
   expect(body).not.toContain('private')
 })
 

@@ -39,17 +39,14 @@ async function sendRefusal(response, error) {
   response.writeHead(refusal.status, Object.fromEntries(refusal.headers)).end(await refusal.text())
 }
 
-/** What docs/sdk.md shows for `node:http`, and the same with a getter in place of `Headers`. */
-const readers = {
-  headers: ({ authorization }) => new Headers(authorization === undefined ? {} : { authorization }),
-  getter: ({ authorization }) => ({ get: () => authorization ?? null }),
-}
+/** What docs/sdk.md shows for `node:http` and fastify. */
+const bearerRequest = ({ url, headers: { authorization = null } }) => ({ url, headers: { get: () => authorization } })
 
-function sallyport(config, read) {
+function sallyport(config) {
   const verifier = pushedVerifier(config)
   return createServer(async (request, response) => {
     try {
-      const { claims } = await verifier.verify({ url: request.url, headers: read(request.headers) })
+      const { claims } = await verifier.verifyNow(bearerRequest(request))
       sendJson(response, who(claims))
     } catch (error) {
       await sendRefusal(response, error)
@@ -107,14 +104,13 @@ const SERVERS = {
   'node:http': () => createServer((_request, response) => sendJson(response, WHO)),
   fastify: () => fastify((app) => app.get('/', async () => WHO)),
   express: () => express((app) => app.get('/', (_request, response) => response.json(WHO))),
-  'sallyport, headers': (config) => sallyport(config, readers.headers),
-  'sallyport, getter': (config) => sallyport(config, readers.getter),
+  sallyport,
   'sallyport on fastify': (config) => {
     const verifier = pushedVerifier(config)
     return fastify((app) =>
       app.get('/', async (request, reply) => {
         try {
-          const { claims } = await verifier.verify({ url: request.url, headers: readers.getter(request.headers) })
+          const { claims } = await verifier.verifyNow(bearerRequest(request))
           return who(claims)
         } catch (error) {
           return reply.code(error instanceof TokenError ? error.status : 500).send({})

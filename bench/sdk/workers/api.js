@@ -2,7 +2,7 @@
 import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { withAccounts } from '../../../src/sdk/accounts.ts'
-import { authenticate } from '../../../src/sdk/hono.ts'
+import { authenticate, authenticated } from '../../../src/sdk/hono.ts'
 import { createVerifier } from '../../../src/sdk/index.ts'
 
 const options = { issuer: env.ISSUER, audience: env.ISSUER, binding: env.SALLYPORT }
@@ -19,8 +19,10 @@ const who = (c) => {
 const app = new Hono()
 app.get('/offline', authenticate({ verifier, freshness: 'offline' }), who)
 app.get('/fresh', authenticate({ verifier }), who)
+app.get('/fresh/one', authenticated({ verifier }, who))
 app.get('/live', authenticate({ verifier, freshness: 'live' }), who)
 app.get('/live-direct', authenticate({ verifier: direct, freshness: 'live' }), who)
 app.get('/first-sight', authenticate({ verifier: strangers }), who)
+app.get('/first-sight/one', authenticated({ verifier: strangers }, who))
 
 export default app
