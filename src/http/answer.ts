@@ -32,21 +32,25 @@ export async function tokensAnswer(c: AppContext, sid: string, token: TokenGrant
   return { ...answer, refresh_token, sid }
 }
 
-/** The reply to a sign-up or a sign-in, with its cookies. */
-export async function startedAnswer(
-  c: AppContext,
-  sub: string,
-  started: StartedSession,
-  device: { id: string; issued_at: number },
-  profile: Profile,
-  status: 200 | 201,
-) {
+/** What a sign-up or a sign-in has started: enough for its cookies and for its answer. */
+export type Started = { sub: string; started: StartedSession; device: { id: string; issued_at: number }; profile: Profile }
+
+/** The cookies of a sign-up or a sign-in: the device, and the session unless tokens carry it. */
+export async function writeStartedCookies(c: AppContext, { sub, started, device }: Started): Promise<void> {
   const { ring } = c.get('services')
   writeDeviceCookie(c, await sealDeviceCookie(ring, { sub, device: device.id, issued_at: device.issued_at }))
+  if (started.use === 'cookie') {
+    writeSessionCookie(c, await sealSessionCookie(ring, { sub, sid: started.session.sid, secret: started.secret }))
+  }
+}
+
+/** The reply of `/api` to a sign-up or a sign-in, with its cookies. */
+export async function startedAnswer(c: AppContext, it: Started, status: 200 | 201) {
+  await writeStartedCookies(c, it)
+  const { sub, started, profile } = it
   if (started.use === 'tokens') {
     return c.json(await tokensAnswer(c, started.session.sid, started.token, started.refresh, await prepareSigning(c)), status)
   }
-  writeSessionCookie(c, await sealSessionCookie(ring, { sub, sid: started.session.sid, secret: started.secret }))
   const { email, name, roles } = profile
   return c.json({ sub, email, name, roles, ...started.session }, status)
 }

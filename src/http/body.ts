@@ -47,7 +47,7 @@ const isJson = (contentType: string) => /^application\/json\s*(;\s*charset\s*=\s
 
 /**
  * The body of a request, as its schema's output. An empty body without a type counts as `{}`, so that a schema of optional members takes it.
- * Refuses with the code that says what is wrong, and for a schema's issues where: never with a value.
+ * Refuses with the code that says what is wrong, and for a schema's issues where.
  */
 export async function readBody<S extends BodySchema>(request: Request, schema: S): Promise<v.InferOutput<S>> {
   const contentType = request.headers.get('Content-Type')
@@ -59,6 +59,11 @@ export async function readBody<S extends BodySchema>(request: Request, schema: S
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new ApiError('invalid_request', { errors: [{ pointer: '', detail: 'must be a JSON object' }] })
   }
+  return checkShape(schema, value)
+}
+
+/** A value as its schema's output; refuses by a schema's issues, with where they are: never with a value. */
+export function checkShape<S extends BodySchema>(schema: S, value: unknown): v.InferOutput<S> {
   const parsed = v.safeParse(schema, value, { abortPipeEarly: true })
   if (parsed.success) return parsed.output
   const errors = parsed.issues.map((issue): FieldError => {

@@ -73,23 +73,31 @@ export const endedSessions = operation({
   },
 })
 
-async function signedOut(c: AppContext, refreshToken: string | undefined) {
-  const { ring } = c.get('services')
-  const { account } = c.get('objects')
+/** Ends the session of the cookie, for the JSON route and the page alike; on 503 it has ended, and the cookie is kept to repeat with. */
+export async function signOutByCookie(c: AppContext): Promise<void> {
   const cookie = readCookie(c, SESSION_COOKIE)
-  if (refreshToken !== undefined) {
-    if (cookie !== null) throw new ApiError('two_credentials')
-    const opened = await openRefreshToken(ring, refreshToken)
-    if (!opened) throw new ApiError('invalid_grant', { reason: 'the refresh token does not open' })
-    const { sub, grant_id, generation, secret } = opened
-    return account(sub, 'signOut', (stub) => stub.signOut({ by: 'refresh_token', grant_id, generation, secret }))
-  }
   if (cookie === null) throw new ApiError('no_session')
   requireOwnOrigin(c)
-  const opened = await openSessionCookie(ring, cookie)
+  const opened = await openSessionCookie(c.get('services').ring, cookie)
   if (!opened) throw new ApiError('no_session', { reason: 'the cookie does not open' })
   const { sub, sid, secret } = opened
-  return account(sub, 'signOut', (stub) => stub.signOut({ by: 'cookie', sid, secret }))
+  const ended = await c.get('objects').account(sub, 'signOut', (stub) => stub.signOut({ by: 'cookie', sid, secret }))
+  if (!ended.ok) throw new ApiError('no_session', { reason: "not the session's secret" })
+  requireDenied(ended)
+  log(c, 'info', 'signed_out')
+  clearSessionCookie(c)
+}
+
+async function signOutByRefreshToken(c: AppContext, refreshToken: string): Promise<void> {
+  if (readCookie(c, SESSION_COOKIE) !== null) throw new ApiError('two_credentials')
+  const opened = await openRefreshToken(c.get('services').ring, refreshToken)
+  if (!opened) throw new ApiError('invalid_grant', { reason: 'the refresh token does not open' })
+  const { sub, grant_id, generation, secret } = opened
+  const known = { by: 'refresh_token' as const, grant_id, generation, secret }
+  const ended = await c.get('objects').account(sub, 'signOut', (stub) => stub.signOut(known))
+  if (!ended.ok) throw new ApiError('invalid_grant', { reason: "not the session's secret" })
+  requireDenied(ended)
+  log(c, 'info', 'signed_out')
 }
 
 export const signOut = withBody({
@@ -100,12 +108,7 @@ export const signOut = withBody({
   answers: { 204: { description: 'Ended, and the revocation list knows.' } },
   problems: ['no_session', 'invalid_grant', 'two_credentials', 'cross_origin', 'unavailable'],
   async handle(c, body) {
-    const answer = await signedOut(c, body.refresh_token)
-    if (!answer.ok)
-      throw new ApiError(body.refresh_token === undefined ? 'no_session' : 'invalid_grant', { reason: "not the session's secret" })
-    requireDenied(answer)
-    log(c, 'info', 'signed_out')
-    if (body.refresh_token === undefined) clearSessionCookie(c)
+    await (body.refresh_token === undefined ? signOutByCookie(c) : signOutByRefreshToken(c, body.refresh_token))
     return c.body(null, 204)
   },
 })

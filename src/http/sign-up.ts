@@ -3,7 +3,7 @@ import { hashNew } from '../login/password-hash.ts'
 import { checkNewPassword, DEFAULT_MIN_LENGTH } from '../login/password-policy.ts'
 import type { Carry } from '../sessions/start.ts'
 import { randomId } from '../tokens/random-id.ts'
-import { startedAnswer } from './answer.ts'
+import { type Started, startedAnswer } from './answer.ts'
 import { tokenAsk } from './ask.ts'
 import type { AppContext } from './context.ts'
 import { withHashSlot } from './hashing.ts'
@@ -39,6 +39,30 @@ export function carryOf(
   return { use: 'tokens', ...tokenAsk(config, body), secret_id: ring.newest.id, network }
 }
 
+/** The whole of a sign-up with a password, for the JSON route and the page alike. Throws the refusal. */
+export async function signUpWithPassword(
+  c: AppContext,
+  typed: { email: string; password: string; name?: string | undefined; carry: Carry },
+): Promise<Started> {
+  const { carry, name = null } = typed
+  const email = requireEmail(typed.email)
+  const checked = checkNewPassword(typed.password, { email, ...(name === null ? {} : { name }), minLength: DEFAULT_MIN_LENGTH })
+  if (!checked.ok) throw new ApiError(checked.code, { detail: checked.detail })
+  const { identifier, account } = c.get('objects')
+  const { shard, digest } = await locateIdentifier(email)
+  const proposed = randomId()
+  const { sub, fresh } = await identifier(shard, 'claim', (stub) => stub.claim(digest, proposed))
+  // Not fresh: taken, or cut short between the two objects. Only the account knows; asking it first saves a hash.
+  if (!fresh && (await account(sub, 'exists', (stub) => stub.exists()))) throw new ApiError('identifier_taken')
+  const phc = await withHashSlot(c, async () => hashNew(checked.password))
+  const made = { sub, email, name, phc, user_agent: userAgentOf(c), carry }
+  const created = await account(sub, 'create', (stub) => stub.create(made), { repeatable: false })
+  if (!created.ok) throw new ApiError(created.error)
+  if (carry.use === 'cookie') await endReplacedSession(c)
+  log(c, 'info', 'signed_up', { sub, sid: created.started.session.sid })
+  return { sub, started: created.started, device: created.device, profile: { email, name, roles: [] } }
+}
+
 export const signUp = withBody({
   summary: 'Make an account and sign in. Not idempotent: of many requests for one address exactly one gets 201.',
   access: 'open',
@@ -59,23 +83,7 @@ export const signUp = withBody({
   ],
   async handle(c, body) {
     refuseForeignOrigin(c)
-    const carry = carryOf(c, body)
-    const email = requireEmail(body.email)
-    const name = body.name ?? null
-    const checked = checkNewPassword(body.password, { email, ...(name === null ? {} : { name }), minLength: DEFAULT_MIN_LENGTH })
-    if (!checked.ok) throw new ApiError(checked.code, { detail: checked.detail })
-    const { identifier, account } = c.get('objects')
-    const { shard, digest } = await locateIdentifier(email)
-    const proposed = randomId()
-    const { sub, fresh } = await identifier(shard, 'claim', (stub) => stub.claim(digest, proposed))
-    // Not fresh: taken, or cut short between the two objects. Only the account knows; asking it first saves a hash.
-    if (!fresh && (await account(sub, 'exists', (stub) => stub.exists()))) throw new ApiError('identifier_taken')
-    const phc = await withHashSlot(c, async () => hashNew(checked.password))
-    const made = { sub, email, name, phc, user_agent: userAgentOf(c), carry }
-    const created = await account(sub, 'create', (stub) => stub.create(made), { repeatable: false })
-    if (!created.ok) throw new ApiError(created.error)
-    if (carry.use === 'cookie') await endReplacedSession(c)
-    log(c, 'info', 'signed_up', { sub, sid: created.started.session.sid })
-    return startedAnswer(c, sub, created.started, created.device, { email, name, roles: [] }, 201)
+    const { email, password, name } = body
+    return startedAnswer(c, await signUpWithPassword(c, { email, password, name, carry: carryOf(c, body) }), 201)
   },
 })
