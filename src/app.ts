@@ -8,9 +8,15 @@ import { log } from './http/log.ts'
 import { OAuthError } from './http/oauth/oauth-error.ts'
 import { type MountedOperation, openApiDocument } from './http/openapi.ts'
 import { type Operation, operation } from './http/operation.ts'
-import * as pages from './http/pages.tsx'
+import type { FindClient } from './http/pages/destination.ts'
+import { problemPage } from './http/pages/error.tsx'
+import { home } from './http/pages/home.tsx'
+import { mailbox, mailboxJson } from './http/pages/mailbox.tsx'
+import { signInPages } from './http/pages/sign-in.tsx'
+import { signOutForm, signOutSubmit } from './http/pages/sign-out.tsx'
+import { signUpPages } from './http/pages/sign-up.tsx'
 import { changedPassword } from './http/password.ts'
-import { ApiError, PROBLEMS, problemResponse } from './http/problem.ts'
+import { ApiError, PROBLEMS, type ProblemCode, problemResponse } from './http/problem.ts'
 import { openServices } from './http/services.ts'
 import * as sessions from './http/sessions.ts'
 import { signIn } from './http/sign-in.ts'
@@ -32,13 +38,25 @@ const openapi = operation({
   handle: (c) => c.json(openApiDocument(c.get('services').config.issuer, URL_MAP)),
 })
 
+/** Nobody can be a client yet. */
+const findClient: FindClient = async () => null
+const signInPage = signInPages(findClient)
+const signUpPage = signUpPages(findClient)
+
 export const URL_MAP: readonly MountedOperation[] = [
-  on('GET', '/', pages.home),
+  on('GET', '/', home),
   on('GET', '/health', wellKnown.health),
   on('GET', '/.well-known/openid-configuration', wellKnown.discovery),
   on('GET', '/.well-known/oauth-authorization-server', wellKnown.discovery),
   on('GET', '/.well-known/jwks.json', wellKnown.jwks),
   on('GET', '/revocations', wellKnown.revocations),
+
+  on('GET', '/sign-in', signInPage.form),
+  on('POST', '/sign-in', signInPage.submit),
+  on('GET', '/sign-up', signUpPage.form),
+  on('POST', '/sign-up', signUpPage.submit),
+  on('GET', '/sign-out', signOutForm),
+  on('POST', '/sign-out', signOutSubmit),
 
   on('POST', '/api/sign-up', signUp),
   on('POST', '/api/sign-in', signIn),
@@ -66,16 +84,17 @@ export const URL_MAP: readonly MountedOperation[] = [
   on('PUT', '/admin/api/accounts/:sub/roles', admin.setRoles),
   on('DELETE', '/admin/api/accounts/:sub/sessions', admin.endedAccountSessions),
 
-  on('GET', '/dev/mailbox', pages.mailbox),
-  on('GET', '/dev/mailbox.json', pages.mailboxJson),
+  on('GET', '/dev/mailbox', mailbox),
+  on('GET', '/dev/mailbox.json', mailboxJson),
 ]
 
 /** One writer. Everything that is not an expected refusal is a bug: 500, and a log line with what it was. */
-function answerError(error: unknown, c: AppContext): Response {
-  const requestId = c.get('requestId')
+function answerError(error: unknown, c: AppContext): Response | Promise<Response> {
+  const answer = (code: ProblemCode, problem?: ApiError) =>
+    c.get('page') ? problemPage(c, code, problem) : problemResponse(code, c.get('requestId'), problem)
   if (error instanceof ApiError) {
     log(c, 'info', 'refused', { code: error.code, status: PROBLEMS[error.code][0], ...(error.reason ? { reason: error.reason } : {}) })
-    return problemResponse(error.code, requestId, error)
+    return answer(error.code, error)
   }
   if (error instanceof OAuthError) {
     log(c, 'info', 'refused', { error: error.error, status: error.status, reason: error.reason ?? error.description })
@@ -87,18 +106,18 @@ function answerError(error: unknown, c: AppContext): Response {
   }
   if (error instanceof ObjectUnavailable) {
     log(c, 'error', 'object_unavailable', { call: error.message, cause: String(error.cause) })
-    return problemResponse('unavailable', requestId, new ApiError('unavailable', { retryAfter: 1 }))
+    return answer('unavailable', new ApiError('unavailable', { retryAfter: 1 }))
   }
   if (error instanceof SecretRingError) {
     log(c, 'error', 'misconfigured', { variable: 'SALLYPORT_SECRET' })
     const detail = 'SALLYPORT_SECRET: must still list the secret that the signing keys were made with; put new ones before it.'
-    return problemResponse('misconfigured', requestId, new ApiError('misconfigured', { detail, retryAfter: 60 }))
+    return answer('misconfigured', new ApiError('misconfigured', { detail, retryAfter: 60 }))
   }
   log(c, 'error', 'bug', {
     error: error instanceof Error ? `${error.name}: ${error.message}` : typeof error,
     stack: error instanceof Error ? error.stack : undefined,
   })
-  return problemResponse('internal_error', requestId)
+  return answer('internal_error')
 }
 
 /** `Bearer`, a space, and the longest token that is looked at; what is longer is refused before anything reads it. */
@@ -135,7 +154,12 @@ app.use('/admin/api/*', async (c, next) => {
 })
 
 for (const { method, path, operation } of URL_MAP) {
-  const { before, handle } = operation
+  const { before, handle, page } = operation
+  if (page)
+    app.on(method, path, (c, next) => {
+      c.set('page', page)
+      return next()
+    })
   if (before) app.on(method, path, before, handle)
   else app.on(method, path, handle)
 }

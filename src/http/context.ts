@@ -6,7 +6,7 @@ import type { Services } from './services.ts'
 
 export type AppEnv = {
   Bindings: Env
-  Variables: AuthVariables & { requestId: string; services: Services; objects: Objects }
+  Variables: AuthVariables & { requestId: string; page?: true; services: Services; objects: Objects }
 }
 
 export type AppContext = Context<AppEnv>

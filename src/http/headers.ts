@@ -4,12 +4,12 @@ import type { AppEnv } from './context.ts'
 
 const NOTHING_MAY_LOAD = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-/** What every response says; caching and the content policy unless its route has said them already. */
+/** What every response says; caching, the content policy and the referrer policy unless its route has said them already. */
 export function secureHeaders(headers: Headers, requestId: string, config?: Config): void {
   if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
   if (!headers.has('Content-Security-Policy')) headers.set('Content-Security-Policy', NOTHING_MAY_LOAD)
   headers.set('X-Content-Type-Options', 'nosniff')
-  headers.set('Referrer-Policy', 'no-referrer')
+  if (!headers.has('Referrer-Policy')) headers.set('Referrer-Policy', 'no-referrer')
   headers.set('X-Request-Id', requestId)
   if (!config?.issuer.startsWith('http:')) headers.set('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')
 }

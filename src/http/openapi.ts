@@ -34,15 +34,19 @@ const TOKEN_PROBLEMS: readonly [status: number, code: string][] = [
   [503, 'verifier_unavailable'],
 ]
 
+/** A form is refused as a page is: all that is wrong with it is one 400. */
+const FORM_PROBLEMS: readonly ProblemCode[] = ['invalid_request']
+
+const HTML = { 'text/html': { schema: { type: 'string' } } }
 const PROBLEM = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
 
 /** Every refusal that an operation may answer: one answer a status, its description naming the codes. */
-function problemAnswers(codes: readonly ProblemCode[], byToken: boolean): Record<string, object> {
+function problemAnswers(codes: readonly ProblemCode[], byToken: boolean, content: object): Record<string, object> {
   const named = [...new Set(codes)].map((code): [number, string] => [PROBLEMS[code][0], `\`${code}\`: ${PROBLEMS[code][1]}`])
   const ofTokens = byToken ? TOKEN_PROBLEMS.map(([status, code]): [number, string] => [status, `\`${code}\`.`]) : []
   const byStatus = Map.groupBy([...named, ...ofTokens], ([status]) => status)
   return Object.fromEntries(
-    [...byStatus].map(([status, same]) => [status, { description: same.map(([, text]) => text).join(' '), content: PROBLEM }]),
+    [...byStatus].map(([status, same]) => [status, { description: same.map(([, text]) => text).join(' '), content }]),
   )
 }
 
@@ -64,18 +68,23 @@ function describe({ method, path, operation }: MountedOperation): object {
     security: SECURITY[operation.access],
     ...(pathParameters.length + queryParameters.length > 0 ? { parameters: [...pathParameters, ...queryParameters] } : {}),
     ...(operation.body ? { requestBody: { content: { 'application/json': { schema: jsonSchema(operation.body) } } } } : {}),
+    ...(operation.form
+      ? { requestBody: { content: { 'application/x-www-form-urlencoded': { schema: jsonSchema(operation.form) } } } }
+      : {}),
     responses: {
       ...Object.fromEntries(answers),
       ...problemAnswers(
         [
           ...operation.problems,
           ...(operation.body ? BODY_PROBLEMS : []),
+          ...(operation.form ? FORM_PROBLEMS : []),
           ...(operation.query ? (['invalid_request'] as const) : []),
           ...changesByCookie,
           'headers_too_large',
           'unavailable',
         ],
         operation.access === 'session' || operation.access === 'bearer',
+        operation.page ? HTML : PROBLEM,
       ),
     },
   }

@@ -14,6 +14,10 @@ export type Operation = {
   summary: string
   access: Access
   body?: BodySchema
+  /** What a form of ours sends; read by `handle`, which shows the form again. */
+  form?: BodySchema
+  /** A page for people: what it refuses is a page too. */
+  page?: true
   query?: Readonly<Record<string, string>>
   answers: Readonly<Record<number, Answer>>
   problems: readonly ProblemCode[]

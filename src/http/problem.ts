@@ -73,7 +73,8 @@ export class ApiError extends Error {
   }
 }
 
-const TITLES: Readonly<Record<number, string>> = {
+/** The phrase of each status that a refusal has. */
+export const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',

@@ -1,9 +1,19 @@
 import { Page } from './page.tsx'
 
-/** What a newcomer finds at the root: that it runs, and where to look next. */
-export function HomePage({ development, nonce }: { development: boolean; nonce: string }) {
+/** What a newcomer finds at the root: that it runs, who is signed in, and where to look next. */
+export function HomePage({ development, email, nonce }: { development: boolean; email: string | null; nonce: string }) {
   return (
     <Page title="Sallyport runs here" nonce={nonce}>
+      <h1>Sallyport runs here</h1>
+      {email === null ? (
+        <p>
+          <a href="/sign-in">Sign in</a> or <a href="/sign-up">make an account</a>.
+        </p>
+      ) : (
+        <p>
+          You are signed in as <bdi class="theirs">{email}</bdi>. <a href="/sign-out">Sign out</a>
+        </p>
+      )}
       <p>An auth service: sessions that can be revoked, tokens that verify anywhere.</p>
       <ul>
         <li>

@@ -5,6 +5,7 @@ import { Page } from './page.tsx'
 export function MailboxPage({ mails, nonce }: { mails: readonly StoredMail[]; nonce: string }) {
   return (
     <Page title="Mailbox" nonce={nonce}>
+      <h1>Mailbox</h1>
       <p class="faint">
         Mails that would have been sent. Development only; the same as <a href="/dev/mailbox.json">JSON</a>.
       </p>

@@ -1,28 +1,27 @@
 import type { Child } from 'hono/jsx'
+import { STYLE } from './style.ts'
 
-const STYLE = `
-:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
-body { margin: 0 auto; max-width: 46rem; padding: 2rem 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin: 0; }
-a { color: light-dark(#0b57d0, #a8c7fa); }
-article { border: 1px solid light-dark(#d0d4da, #3c4043); border-radius: .5rem; padding: 1rem; margin: 1rem 0; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .75rem 0 0; font: .9rem/1.5 ui-monospace, monospace; }
-.faint { color: light-dark(#5f6368, #9aa0a6); font-size: .9rem; margin: 0; overflow-wrap: anywhere; }
-`
+/** Said with the page, so that no browser asks for `/favicon.ico`. */
+const ICON =
+  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath fill='%230b57d0' d='M3 15V7a5 5 0 0 1 10 0v8H9v-4H7v4z'/%3E%3C/svg%3E"
 
-/** The frame of a page: no script, and the one style carries the nonce that the page's policy names. */
-export function Page({ title, nonce, children }: { title: string; nonce: string; children?: Child }) {
+/**
+ * The frame of a page: no script, and the one style carries the nonce that the page's policy names. `title` is ours alone: what a client
+ * chose stands in the page, where it can be set apart. `card`: for one thing to do, narrow.
+ */
+export function Page({ title, nonce, card = false, children }: { title: string; nonce: string; card?: boolean; children?: Child }) {
   return (
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>{`${title} · Sallyport`}</title>
+        <link rel="icon" href={ICON} />
         <style nonce={nonce} dangerouslySetInnerHTML={{ __html: STYLE }} />
       </head>
       <body>
-        <main>
-          <h1>{title}</h1>
+        <main class={card ? 'card' : undefined}>
+          {card ? <p class="brand">Sallyport</p> : null}
           {children}
         </main>
       </body>
