@@ -1,0 +1,40 @@
+import { ClientText } from './client-text.tsx'
+import { HiddenFields } from './field.tsx'
+import { Page } from './page.tsx'
+
+type LogoutConfirmProps = {
+  /** Who asks; null: nobody that is known. */
+  clientName: string | null
+  email: string | null
+  /** What the form sends back. */
+  fields: Readonly<Record<string, string>>
+  nonce: string
+}
+
+/** Asks whether an app may sign this person out here as well (OpenID Connect RP-Initiated Logout, 2). */
+export function LogoutConfirmPage({ clientName, email, fields, nonce }: LogoutConfirmProps) {
+  return (
+    <Page title="Sign out" nonce={nonce} card>
+      <h1>Sign out here too?</h1>
+      {clientName === null ? null : (
+        <p>
+          <ClientText text={clientName} /> asks to sign you out.
+        </p>
+      )}
+      {email === null ? null : (
+        <p>
+          You are signed in as <bdi class="theirs">{email}</bdi>. Apps that you use with this session lose access.
+        </p>
+      )}
+      <form method="post" action="/oauth/logout">
+        <HiddenFields fields={fields} />
+        <button type="submit" class="act">
+          Sign out
+        </button>
+      </form>
+      <p>
+        <a href="/">Stay signed in</a>
+      </p>
+    </Page>
+  )
+}
