@@ -1,10 +1,14 @@
 import type { ClientIdentity } from './client-identity.ts'
 import { ClientText } from './client-text.tsx'
 
-/** Whom a person is dealing with: its host, and a warning when it only says so itself. */
+/** Whom a person is dealing with: the name in a frame of its own, where it cannot finish a sentence of ours; a warning when it only says so. */
 export function ClientFacts({ client, place = true }: { client: ClientIdentity; place?: boolean }) {
   return (
     <>
+      <p class="app">
+        <span class="faint">{client.verified ? 'App' : 'An app that calls itself'}</span>
+        <ClientText text={client.name} />
+      </p>
       {client.verified ? null : (
         <p class="warning">
           <strong>Not verified by the operator.</strong>{' '}

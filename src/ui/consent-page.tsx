@@ -25,13 +25,11 @@ const LONGEST = 200
 export function ConsentPage({ client, email, scopes, audiences, interaction, nonce }: ConsentPageProps) {
   return (
     <Page title="Allow access" nonce={nonce} card>
-      <h1>
-        Allow <ClientText text={client.name} /> to use your account?
-      </h1>
+      <h1>Allow access to your account?</h1>
+      <ClientFacts client={client} />
       <p>
         You are signed in as <bdi class="theirs">{email}</bdi>. <a href={linkTo('/sign-in', { interaction })}>Use another account</a>
       </p>
-      <ClientFacts client={client} />
       {scopes.length === 0 ? null : (
         <>
           <h2>It will be able to</h2>

@@ -20,18 +20,16 @@ export type DeviceConfirmPageProps = {
 export function DeviceConfirmPage({ client, email, userCode, scopes, fields = {}, nonce }: DeviceConfirmPageProps) {
   return (
     <Page title="Connect a device" nonce={nonce} card>
-      <h1>
-        Allow <ClientText text={client.name} /> on your device?
-      </h1>
+      <h1>Allow an app on your device?</h1>
       <p>Is this the code on your device?</p>
       <p class="shown">
         <bdi>{userCode}</bdi>
       </p>
       <p class="warning">If somebody sent you this code, deny: they would get into your account.</p>
+      <ClientFacts client={{ ...client, place: '' }} place={false} />
       <p>
         You are signed in as <bdi class="theirs">{email}</bdi>.
       </p>
-      <ClientFacts client={{ ...client, place: '' }} place={false} />
       {scopes.length === 0 ? null : (
         <>
           <h2>It will be able to</h2>

@@ -38,6 +38,8 @@ button.act { color: var(--on-act); background: var(--act); border-color: var(--a
 button + button { margin-top: .75rem; }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .theirs { font-weight: 600; overflow: hidden; }
+.app { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; } .app .theirs { font-size: 1.15rem; }
+.app .faint { display: block; }
 .facts { margin: 0 0 1rem; padding: 0; } .facts dt { color: var(--faint); font-size: .9rem; } .facts dd { margin: 0 0 .6rem; }
 ul { margin: 0 0 1rem; padding-left: 1.25rem; } li { margin: 0 0 .35rem; }
 .shown { font: 1.6rem/1.4 ui-monospace, monospace; letter-spacing: .12em; text-align: center; border: 1px solid var(--line);

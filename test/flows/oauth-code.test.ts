@@ -210,6 +210,7 @@ describe('what is wrong with a request', () => {
     ['unknown resource', { resource: 'https://evil.example' }, 'invalid_target'],
     ['prompt none with more', { prompt: 'none login' }, 'invalid_request'],
     ['max_age', { max_age: '-1' }, 'invalid_request'],
+    ['more than forms carry', { login_hint: 'a'.repeat(9000) }, 'invalid_request'],
     ['request object', { request: 'eyJhbGciOiJub25lIn0.e30.' }, 'request_not_supported'],
     ['fragment', { response_mode: 'fragment' }, 'invalid_request'],
     ['hint of nobody', { id_token_hint: 'x.y.z' }, 'invalid_request'],

@@ -27,6 +27,11 @@ type Attempt = { client: Client; address: ReturnAddress; interaction: Interactio
 
 type Reading = { ok: true; attempt: Attempt } | { ok: false; response: Response | Promise<Response> }
 
+/** Characters of all names and values: sealed, they are carried by forms of at most 16 KiB. */
+const MAX_PARAMETERS = 8192
+
+const sizeOf = (parameters: Parameters): number => [...parameters].reduce((sum, [name, value]) => sum + name.length + value.length, 0)
+
 const now = () => Math.floor(Date.now() / 1000)
 
 const refuseHere = (c: AppContext, sentence: string): Reading => ({ ok: false, response: refusalPage(c, sentence) })
@@ -52,6 +57,7 @@ async function readAttempt(c: AppContext, interaction: Interaction, repeated: st
   })
   if (mode === null) return refuse('invalid_request', 'response_mode must be query or form_post.')
   if (repeated !== null) return refuse('invalid_request', 'A parameter is repeated.')
+  if (sizeOf(parameters) > MAX_PARAMETERS) return refuse('invalid_request', 'The request is too long.')
   if (client.require_pushed_authorization_requests && !interaction.pushed) {
     return refuse('invalid_request', 'This client pushes its authorization requests (RFC 9126).')
   }

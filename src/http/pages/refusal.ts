@@ -4,9 +4,6 @@ import type { Parameters } from '../oauth/form.ts'
 import { type ApiError, PROBLEMS, type ProblemCode } from '../problem.ts'
 import type { PageOptions } from './page.tsx'
 
-/** What the fields are called on the pages. */
-const LABELS: Readonly<Record<string, string>> = { email: 'The e-mail address', password: 'The password', name: 'The name' }
-
 /** The field that a refusal is about, beside those that say so themselves. */
 const FIELD: Partial<Record<ProblemCode, string>> = {
   identifier_taken: 'email',
@@ -26,7 +23,7 @@ export const isOfTheForm = ({ code, errors }: ApiError): boolean =>
 /** Messages by field; under '' for the form as a whole. */
 export function messagesOf({ code, detail, errors }: ApiError): Record<string, string> {
   if (errors !== undefined) {
-    return Object.fromEntries(errors.map(({ pointer, detail }) => [pointer.slice(1), `${LABELS[pointer.slice(1)] ?? 'It'} ${detail}.`]))
+    return Object.fromEntries(errors.map(({ pointer, detail }) => [pointer.slice(1), `This ${detail}.`]))
   }
   return { [FIELD[code] ?? '']: detail ?? PROBLEMS[code][1] }
 }
