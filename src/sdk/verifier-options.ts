@@ -81,7 +81,7 @@ type IntegerOption = 'clockTolerance' | 'maxLifetime' | 'freshFor' | 'staleAfter
 
 const allAlgorithms: readonly Algorithm[] = ['ES256', 'EdDSA', 'RS256']
 const freshnesses: readonly Freshness[] = ['offline', 'fresh', 'live']
-const TEXTS = 'a string, or a list of at least one'
+const TEXTS = 'a string, or a list of some'
 const requirementNames = ['scope', 'roles', 'acr_values', 'max_age']
 const loopback = ['localhost', '127.0.0.1', '[::1]']
 
@@ -89,7 +89,7 @@ const loopback = ['localhost', '127.0.0.1', '[::1]']
 export function readVerifierOptions(options: VerifierOptions): VerifierSettings {
   const { issuer, audience, binding, jwks, feed = 'poll', requires, resourceMetadata } = options
   const { algorithms = allAlgorithms, freshness = 'fresh', onUnavailable = 'refuse', nowMs = () => Date.now() } = options
-  need(isOrigin(issuer), 'issuer', 'an https origin, or http on localhost, without a trailing slash')
+  need(isOrigin(issuer), 'issuer', 'an https origin (http on localhost), no trailing slash')
   need(isTexts(audience), 'audience', TEXTS)
   need(Array.isArray(algorithms) && algorithms.length > 0 && algorithms.every(isAlgorithm), 'algorithms', `some of ${allAlgorithms}`)
   need(binding === undefined || isBinding(binding), 'binding', 'jwks, revocations and check')
