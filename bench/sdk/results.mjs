@@ -104,7 +104,8 @@ const method = ({ plan, sizes }) => `- ${cpus().length} virtual cores (${cpus()[
   after every third. ${CONNECTIONS} keep-alive connections of ${WRK ? '`wrk`' : 'closed loops in Node (`wrk` was not found)'}. Groups have different bare routes: absolute figures compare only within one.
 - Workers: one workerd a target, on a direct socket. "SDK" is an API Worker on Hono with \`authenticate({ verifier, freshness })\` and a service binding to
   Sallyport's production bundle in the same workerd, whose CPU is counted too. It answers the JSON that the bare route answers.
-- Repeated: one token a run. First sight: another token for each request, of the bench's own key, given to a second verifier of the same API as \`jwks\`.
+- Repeated: one token a run. First sight: another token for each request, of the bench's own key, given to a second verifier of the same API as \`jwks\`;
+  signed before the clock starts. One handler: \`authenticated({ verifier }, handler)\` in place of \`authenticate\` and a handler.
 - Node: Sallyport's rows follow the list over a WebSocket. ${REDIS ? 'express-session keeps its sessions in Redis, whose CPU is not counted.' : 'express-session keeps its sessions in memory: `redis-server` was not found, so its row on Redis is left out.'}
 - Revocation: ${sizes.delays} each of \`sid\` (sign-out), \`sub\` + \`ver\` (roles changed) and \`jti\` at once, ${LOOPS} loops, an account each; each revokes, then asks \`live\` once and \`fresh\` every
   20 ms until refused, from the moment that the reply was read; so up to 20 ms of each figure is the asking. Then ${sizes.keys} signing keys, one after the other, whose

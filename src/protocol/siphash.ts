@@ -19,7 +19,17 @@ export function sipHashText(key: SipHashKey, tag: number, text: string, out: Uin
   // At most three bytes for each UTF-16 unit.
   const message = text.length * 3 < SCRATCH_SIZE ? scratch : new Uint8Array(text.length * 3 + 1)
   message[0] = tag
-  sipHash(key, message, encoder.encodeInto(text, message.subarray(1)).written + 1, out, at)
+  sipHash(key, message, writeUtf8(text, message), out, at)
+}
+
+/** Writes the text behind the first byte; answers where it ends. Ids are ASCII: an encoder, and a view for it, would cost more than the hash. */
+function writeUtf8(text: string, message: Uint8Array): number {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code > 0x7f) return encoder.encodeInto(text, message.subarray(1)).written + 1
+    message[at + 1] = code
+  }
+  return text.length + 1
 }
 
 /** The hash of the first `length` bytes: writes the high word to `out[at]`, the low word to `out[at + 1]`. */

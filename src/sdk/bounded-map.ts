@@ -1,8 +1,6 @@
 // A map that forgets: two generations, so that what is asked for stays, and nothing is ever scanned.
 
 export type BoundedMap<V> = {
-  /** The entries held, of both generations. */
-  readonly size: number
   get(key: string): V | undefined
   set(key: string, value: V): void
   delete(key: string): void
@@ -22,9 +20,6 @@ export function boundedMap<V>(limit: number): BoundedMap<V> {
     young = new Map()
   }
   return {
-    get size() {
-      return young.size + old.size
-    },
     get(key) {
       const value = young.get(key)
       if (value !== undefined) return value

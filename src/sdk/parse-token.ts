@@ -50,7 +50,7 @@ export function parseJws(token: string): JwsParsing {
   const head = decodeBase64urlBinary(token.slice(0, payloadAt - 1))
   const payload = decodeBase64urlBinary(token.slice(payloadAt, signatureAt - 1))
   const signature = decodeBase64url(token.slice(signatureAt))
-  if (signatureAt === 0 || head === null || payload === null || !signature?.length) return refuse('not three parts of base64url')
+  if (signatureAt === 0 || head === null || payload === null || !signature?.length) return refuse('not three parts')
   const header = readObject(head)
   // `jwk`, `jku`, `x5c` and the like would let the sender choose the key; `crit`, `b64` and `zip` change what is signed.
   if (header === null || !Object.keys(header).every((name) => knownMembers.includes(name))) {

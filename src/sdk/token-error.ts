@@ -23,7 +23,7 @@ const refusals = {
   /** The person must sign in again: at most `max_age` seconds ago, or by one of `acr_values` (RFC 9470). */
   reauthentication_required: [401, 'Sign in again, or more strongly.', 'insufficient_user_authentication'],
   /** Neither the revocation feed nor the issuer could be asked. Try again after `retryAfter` seconds. */
-  verifier_unavailable: [503, 'The access token cannot be checked now.'],
+  verifier_unavailable: [503, 'It cannot be checked just now.'],
 } as const satisfies Record<string, readonly [status: number, detail: string, error?: string, error_description?: string]>
 
 /** What a route wants, and where a client reads how to get a token for it (RFC 9728 5.1); `max_age` in seconds. */

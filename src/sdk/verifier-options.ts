@@ -89,10 +89,10 @@ const loopback = ['localhost', '127.0.0.1', '[::1]']
 export function readVerifierOptions(options: VerifierOptions): VerifierSettings {
   const { issuer, audience, binding, jwks, feed = 'poll', requires, resourceMetadata } = options
   const { algorithms = allAlgorithms, freshness = 'fresh', onUnavailable = 'refuse', nowMs = () => Date.now() } = options
-  need(isOrigin(issuer), 'issuer', 'an https origin (or http on localhost), no trailing slash')
+  need(isOrigin(issuer), 'issuer', 'an https origin (http on localhost), no trailing slash')
   need(isTexts(audience), 'audience', TEXTS)
   need(Array.isArray(algorithms) && algorithms.length > 0 && algorithms.every(isAlgorithm), 'algorithms', `some of ${allAlgorithms}`)
-  need(binding === undefined || isBinding(binding), 'binding', 'jwks, revocations and check')
+  need(binding === undefined || isBinding(binding), 'binding', 'jwks, revocations, check')
   need(jwks === undefined || (Array.isArray(jwks.keys) && jwks.keys.length > 0), 'jwks', '{ keys: [...] }')
   need(feed === 'poll' || typeof feed === 'function', 'feed', 'poll, or websocketFeed()')
   requireFreshness(freshness, binding !== undefined)
