@@ -57,6 +57,7 @@ export const URL_MAP: readonly MountedOperation[] = [
   on('GET', '/health', wellKnown.health),
   on('GET', '/.well-known/openid-configuration', wellKnown.discovery),
   on('GET', '/.well-known/oauth-authorization-server', wellKnown.discovery),
+  on('GET', '/.well-known/oauth-protected-resource', wellKnown.protectedResource),
   on('GET', '/.well-known/jwks.json', wellKnown.jwks),
   on('GET', '/revocations', wellKnown.revocations),
 

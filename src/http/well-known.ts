@@ -1,8 +1,11 @@
 import { call } from '../objects/call.ts'
 import { openList } from '../objects/delivery.ts'
 import { FEED_CONTENT_TYPE, parseCursor } from '../protocol/feed.ts'
+import { DPOP_ALGORITHMS } from '../sdk/dpop-proof.ts'
+import { protectedResourceMetadata } from '../sdk/protected-resource.ts'
 import type { AppContext } from './context.ts'
 import { issuerMetadata } from './oauth/metadata.ts'
+import { offerOf } from './oauth/offer.ts'
 import { operation } from './operation.ts'
 import { ApiError } from './problem.ts'
 
@@ -19,6 +22,25 @@ export const discovery = operation({
   answers: { 200: { description: 'The metadata.' } },
   problems: [],
   handle: metadata,
+})
+
+export const protectedResource = operation({
+  summary: 'This issuer as a resource of its own tokens (RFC 9728): userinfo.',
+  access: 'open',
+  answers: { 200: { description: 'The metadata.' } },
+  problems: [],
+  handle(c) {
+    const { config } = c.get('services')
+    const { issuer } = config
+    return protectedResourceMetadata({
+      resource: issuer,
+      authorization_servers: [issuer],
+      jwks_uri: `${issuer}/.well-known/jwks.json`,
+      scopes_supported: offerOf(config).scopes,
+      bearer_methods_supported: ['header', 'body'],
+      dpop_signing_alg_values_supported: DPOP_ALGORITHMS,
+    })()
+  },
 })
 
 export const jwks = operation({

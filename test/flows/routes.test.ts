@@ -22,6 +22,7 @@ const ROUTES = [
   'GET /health',
   'GET /.well-known/openid-configuration',
   'GET /.well-known/oauth-authorization-server',
+  'GET /.well-known/oauth-protected-resource',
   'GET /.well-known/jwks.json',
   'GET /revocations',
   'GET /oauth/authorize',
