@@ -39,8 +39,8 @@ export type Granted = {
   ok: true
   token: TokenGrant
   refresh: Generation | null
-  /** What an ID token says, where the scope has `openid`; a refreshed one says nothing new of the person (Core, 12.2). */
-  identity: (Authentication & { sid: string | null; nonce: string | null; profile?: ProfileClaims }) | null
+  /** What an ID token says, where the scope has `openid`. */
+  identity: (Authentication & { sid: string | null; nonce: string | null; profile: ProfileClaims }) | null
   /** RFC 8693, 2.2.1. */
   issued_token_type?: string
 }
