@@ -8,10 +8,10 @@ export type App = { origin: string; close(): Promise<void> }
 
 type Fetch = (request: Request) => Response | Promise<Response>
 
-/** Serves what `make` makes for its own origin. */
-export async function serveApp(make: (origin: string) => Fetch | Promise<Fetch>): Promise<App> {
+/** Serves what `make` makes for its own origin, under a name of the loopback. */
+export async function serveApp(make: (origin: string) => Fetch | Promise<Fetch>, host = 'localhost'): Promise<App> {
   const [port = 0] = await freePorts(1)
-  const origin = `http://localhost:${port}`
+  const origin = `http://${host}:${port}`
   const server = serve({ fetch: await make(origin), port, hostname: '127.0.0.1' })
   await once(server, 'listening')
   return { origin, close: () => closed(server as Server) }

@@ -99,7 +99,7 @@ describe('openid-client', () => {
     expect(claims).toMatchObject({ sub: ann.sub, aud: config.clientMetadata().client_id, iss: server.origin })
     expect(await oidc.fetchUserInfo(config, tokens.access_token, ann.sub)).toMatchObject({ sub: ann.sub, email: EMAIL })
     const refreshed = await oidc.refreshTokenGrant(config, tokens.refresh_token ?? '')
-    expect(refreshed.claims()).toMatchObject({ sub: ann.sub })
+    expect(refreshed.claims()).toMatchObject({ sub: ann.sub, email: EMAIL })
     expect(refreshed.refresh_token).not.toBe(tokens.refresh_token)
     const refresh_token = refreshed.refresh_token ?? ''
     const isPublic = config.clientMetadata().token_endpoint_auth_method === 'none'
