@@ -1,23 +1,22 @@
-// Where an app under test is served: a free loopback port.
+// Where an app under test is served: a loopback port, known before the app is made, for its redirect URI names it.
 import { once } from 'node:events'
-import type { Server } from 'node:http'
-import { serve } from '@hono/node-server'
-import { freePorts } from '../support/node/server.ts'
+import { createServer, type RequestListener } from 'node:http'
 
 export type App = { origin: string; close(): Promise<void> }
 
-type Fetch = (request: Request) => Response | Promise<Response>
-
 /** Serves what `make` makes for its own origin, under a name of the loopback. */
-export async function serveApp(make: (origin: string) => Fetch | Promise<Fetch>, host = 'localhost'): Promise<App> {
-  const [port = 0] = await freePorts(1)
-  const origin = `http://${host}:${port}`
-  const server = serve({ fetch: await make(origin), port, hostname: '127.0.0.1' })
+export async function serveApp(make: (origin: string) => RequestListener | Promise<RequestListener>, host = 'localhost'): Promise<App> {
+  const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
-  return { origin, close: () => closed(server as Server) }
-}
-
-export async function closed(server: Server): Promise<void> {
-  server.closeAllConnections()
-  await new Promise((resolve) => server.close(resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const origin = `http://${host}:${address.port}`
+  server.on('request', await make(origin))
+  return {
+    origin,
+    async close() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
 }

@@ -1,5 +1,6 @@
 // Auth.js (https://authjs.dev), as its page on custom OpenID Connect providers says: the issuer, the id and the secret, nothing else.
 import { Auth, type AuthConfig } from '@auth/core'
+import { getRequestListener } from '@hono/node-server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { register } from '../support/node/oauth.ts'
 import { app, browser, PASSWORD, requireStatus, type Session, signUp } from '../support/node/person.ts'
@@ -47,7 +48,7 @@ async function signIn(provider: Provider, metadata: object = {}): Promise<Record
         session: ({ session, token }) => ({ ...session, subject: token.subject, access_token: token.access_token }),
       },
     }
-    return (request) => Auth(request, config)
+    return getRequestListener((request) => Auth(request, config))
   })
   const person = createVisitor(server.origin, { email: EMAIL, password: PASSWORD }, [site.origin])
   const own = person.at(site.origin)

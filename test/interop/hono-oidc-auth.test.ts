@@ -1,4 +1,5 @@
 // @hono/oidc-auth (https://github.com/honojs/middleware), the app of its README, with a production configuration behind TLS.
+import { getRequestListener } from '@hono/node-server'
 import { getAuth, initOidcAuthMiddleware, oidcAuthMiddleware, processOAuthCallback, revokeSession } from '@hono/oidc-auth'
 import { Hono } from 'hono'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -56,7 +57,7 @@ async function makeSite(origin: string) {
     const auth = await getAuth(c)
     return c.text(`Hello ${auth?.sub} <${auth?.email}>!`)
   })
-  return app.fetch
+  return getRequestListener(app.fetch)
 }
 
 const cookieOf = () => person.at(site.origin).cookies.get('oidc-auth') ?? ''

@@ -1,6 +1,7 @@
 // oidc-client-ts (https://github.com/authts/oidc-client-ts) in Chromium, in a page of another site: redirects, CORS and cookies are real.
 import { randomBytes } from 'node:crypto'
 import path from 'node:path'
+import { getRequestListener } from '@hono/node-server'
 import { build } from 'esbuild'
 import type { UserManager, UserManagerSettings } from 'oidc-client-ts'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
@@ -65,11 +66,11 @@ async function makeSite(origin: string) {
   const entry = path.join(ROOT, 'node_modules/oidc-client-ts/dist/esm/oidc-client-ts.js')
   const { outputFiles } = await build({ entryPoints: [entry], bundle: true, format: 'esm', write: false })
   const script = outputFiles[0]?.text ?? ''
-  return (request: Request) => {
+  return getRequestListener((request: Request) => {
     const [, name = ''] = new URL(request.url).pathname.split('/')
     const [type, body] = name === 'oidc-client-ts.js' ? ['text/javascript', script] : ['text/html', pages.get(name) ?? '']
     return new Response(body, { headers: { 'content-type': type } })
-  }
+  })
 }
 
 let server: Server
