@@ -1,8 +1,8 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-// Two projects: rooms and objects run inside workerd; flows, proofs and scripts speak HTTP to the production bundle from Node.
-const node = ['flows', 'proof', 'scripts', 'house', 'browser', 'docs', 'examples'].map((folder) => `test/${folder}/**`)
+// Two projects: rooms and objects run inside workerd; flows, proofs, real clients and scripts speak HTTP to the production bundle from Node.
+const node = ['flows', 'proof', 'scripts', 'house', 'browser', 'docs', 'examples', 'interop'].map((folder) => `test/${folder}/**`)
 
 export default defineConfig({
   test: {

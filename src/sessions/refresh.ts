@@ -59,6 +59,7 @@ export type Refreshed =
       token: TokenGrant
       /** How the person signed in, for the ID token. */
       authentication: Authentication
+      profile: { email: string; name: string | null }
       /** What the family was granted, of which the access token may hold less. */
       scope: string
     }
@@ -103,8 +104,16 @@ export function refresh(stores: RefreshStores, presented: Presented, now: number
     { aud: resource ?? first, scope: scope ?? family.scope, jkt },
     now,
   )
-  const authentication = authenticationOf(settled, session)
-  return { ok: true, zone: decision.zone, sid: family.sid, refresh: newestOf(settled), token, authentication, scope: family.scope }
+  return {
+    ok: true,
+    zone: decision.zone,
+    sid: family.sid,
+    refresh: newestOf(settled),
+    token,
+    authentication: authenticationOf(settled, session),
+    profile: { email: account.email, name: account.name },
+    scope: family.scope,
+  }
 }
 
 /** Reuse ends an OAuth client's family, that one only; a first-party family ends with its session. */

@@ -1,3 +1,4 @@
+import { profileClaims } from '../../oauth/profile-claims.ts'
 import { includesScope } from '../../protocol/scope.ts'
 import { TokenError, type VerifiedToken } from '../../sdk/index.ts'
 import { idsOf } from '../../sessions/prove-token.ts'
@@ -9,14 +10,8 @@ const challenge = (code: 'token_outdated' | 'token_revoked', reason: string) => 
 
 /** What the scopes open of a person (OpenID Connect Core, 5.4). */
 function claimsOf(scope: string, person: { sub: string; email: string; name: string | null; roles: string[] }): object {
-  const { sub, email, name, roles } = person
-  const has = (wanted: string) => includesScope(scope, wanted)
-  return {
-    sub,
-    ...(has('profile') && name !== null ? { name } : {}),
-    ...(has('email') ? { email, email_verified: false } : {}),
-    ...(has('roles') ? { roles } : {}),
-  }
+  const { sub, roles } = person
+  return { sub, ...profileClaims(scope, person), ...(includesScope(scope, 'roles') ? { roles } : {}) }
 }
 
 async function answer(c: AppContext): Promise<Response> {

@@ -3,6 +3,7 @@ import { isConfidential } from '../../clients/client.ts'
 import { isCodeVerifier } from '../../protocol/pkce.ts'
 import { openAuthorizationCode } from '../../tokens/authorization-code.ts'
 import { randomId } from '../../tokens/random-id.ts'
+import { profileClaims } from '../profile-claims.ts'
 import { type Grant, invalidGrant, refuseGrant } from './grant.ts'
 import { givesRefreshToken } from './refresh-token.ts'
 
@@ -32,11 +33,11 @@ export const authorizationCode: Grant = async ({ client, parameters, jkt, networ
       ? invalidGrant(redeemed.reason)
       : refuseGrant(redeemed.error, 'resource was not granted.', redeemed.reason)
   }
-  const { token, scope, sid, nonce, authentication, refresh } = redeemed
+  const { token, scope, sid, nonce, authentication, profile, refresh } = redeemed
   return {
     ok: true,
     token,
     refresh: givesRefreshToken(client, scope) ? refresh : null,
-    identity: scope.split(' ').includes('openid') ? { ...authentication, sid, nonce } : null,
+    identity: scope.split(' ').includes('openid') ? { ...authentication, sid, nonce, profile: profileClaims(scope, profile) } : null,
   }
 }

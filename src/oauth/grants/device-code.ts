@@ -2,6 +2,7 @@
 import { isConfidential } from '../../clients/client.ts'
 import { openDeviceCode } from '../../tokens/device-code.ts'
 import { randomId } from '../../tokens/random-id.ts'
+import { profileClaims } from '../profile-claims.ts'
 import { type Grant, invalidGrant, refuseGrant } from './grant.ts'
 import { givesRefreshToken } from './refresh-token.ts'
 
@@ -35,11 +36,11 @@ export const deviceCode: Grant = async ({ client, parameters, jkt, network }, ne
       ? invalidGrant(redeemed.reason)
       : refuseGrant(redeemed.error, 'resource was not granted.', redeemed.reason)
   }
-  const { token, scope, sid, nonce, authentication, refresh } = redeemed
+  const { token, scope, sid, nonce, authentication, profile, refresh } = redeemed
   return {
     ok: true,
     token,
     refresh: givesRefreshToken(client, scope) ? refresh : null,
-    identity: scope.split(' ').includes('openid') ? { ...authentication, sid, nonce } : null,
+    identity: scope.split(' ').includes('openid') ? { ...authentication, sid, nonce, profile: profileClaims(scope, profile) } : null,
   }
 }

@@ -5,6 +5,7 @@ import type { OAuthErrorCode } from '../../protocol/oauth-error.ts'
 import type { Presented, Refreshed } from '../../sessions/refresh.ts'
 import type { Authentication, TokenGrant } from '../../sessions/session.ts'
 import type { Generation } from '../../sessions/start.ts'
+import type { ProfileClaims } from '../../tokens/id-token.ts'
 import type { Polled } from '../device-request.ts'
 import type { PresentedCode, Redeemed } from '../redeem-code.ts'
 
@@ -39,7 +40,7 @@ export type Granted = {
   token: TokenGrant
   refresh: Generation | null
   /** What an ID token says, where the scope has `openid`. */
-  identity: (Authentication & { sid: string | null; nonce: string | null }) | null
+  identity: (Authentication & { sid: string | null; nonce: string | null; profile: ProfileClaims }) | null
   /** RFC 8693, 2.2.1. */
   issued_token_type?: string
 }

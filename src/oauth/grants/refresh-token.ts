@@ -2,6 +2,7 @@
 import { type Client, isConfidential } from '../../clients/client.ts'
 import { parseScope } from '../../protocol/scope.ts'
 import { openRefreshToken } from '../../tokens/refresh-token.ts'
+import { profileClaims } from '../profile-claims.ts'
 import { type Grant, invalidGrant, refuseGrant } from './grant.ts'
 
 /**
@@ -31,11 +32,12 @@ export const refreshToken: Grant = async ({ client, parameters, jkt, network }, 
     if (refreshed.error === 'invalid_grant') return invalidGrant(refreshed.reason)
     return refuseGrant(refreshed.error, 'More was asked for than was granted.', refreshed.reason)
   }
-  const { token, refresh, authentication, sid } = refreshed
+  const { token, refresh, authentication, profile, sid } = refreshed
+  const identity = { ...authentication, sid, nonce: null, profile: profileClaims(token.scope, profile) }
   return {
     ok: true,
     token,
     refresh,
-    identity: token.scope.split(' ').includes('openid') ? { ...authentication, sid, nonce: null } : null,
+    identity: token.scope.split(' ').includes('openid') ? identity : null,
   }
 }

@@ -1,6 +1,7 @@
 // A small HTTP client for black-box tests: one keep-alive connection pool and one cookie jar a client, nothing followed, nothing retried.
 import { once } from 'node:events'
-import { Agent, type IncomingHttpHeaders, type OutgoingHttpHeaders, request as send } from 'node:http'
+import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http'
+import https from 'node:https'
 import { connect } from 'node:net'
 
 export type Body = string | Uint8Array | URLSearchParams | object | undefined
@@ -41,6 +42,7 @@ export type Client = ReturnType<typeof createClient>
  * An object is sent as JSON, `URLSearchParams` as a form. A `cookie` header of the caller replaces the jar for that request.
  */
 export function createClient(origin: string, cookies: Map<string, string> = new Map()) {
+  const { Agent, request: send } = origin.startsWith('https:') ? https : http
   const agent = new Agent({ keepAlive: true, maxSockets: 256 })
 
   async function request<T = Record<string, unknown>>(method: string, path: string, body?: Body, headers: OutgoingHttpHeaders = {}) {
