@@ -136,6 +136,8 @@ function answerError(error: unknown, c: AppContext): Response | Promise<Response
     return error.getResponse()
   }
   if (error instanceof TokenError) {
+    if (error.code === 'verifier_unavailable' && isOAuth(c))
+      return answerError(new ObjectUnavailable('verifier', { cause: error.reason }), c)
     log(c, 'info', 'token_refused', { code: error.code, status: error.status, reason: error.reason })
     return error.getResponse()
   }

@@ -29,13 +29,7 @@ async function describeAccessToken(c: AppContext, client: Client, value: string)
     if (claims.client_id !== client.client_id && !client.serves.includes(claims.aud)) return INACTIVE
     return { active: true, token_type: claims.cnf ? 'DPoP' : 'Bearer', ...claims }
   } catch (error) {
-    if (!(error instanceof TokenError)) throw error
-    if (error.code === 'verifier_unavailable') {
-      throw new OAuthError('temporarily_unavailable', 'It cannot be said just now.', {
-        reason: error.reason,
-        headers: { 'Retry-After': '1' },
-      })
-    }
+    if (!(error instanceof TokenError) || error.code === 'verifier_unavailable') throw error
     // A resource server that verifies for itself is told what its client should do: refresh, or sign in.
     return error.code === 'token_outdated' && client.serves.length > 0 ? { ...INACTIVE, error: 'outdated' } : INACTIVE
   }
