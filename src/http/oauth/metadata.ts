@@ -63,6 +63,8 @@ export function issuerMetadata(config: Config): object {
     request_uri_parameter_supported: false,
     require_pushed_authorization_requests: false,
     authorization_response_iss_parameter_supported: true,
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
     client_id_metadata_document_supported: true,
   }
 }
