@@ -1,7 +1,7 @@
 import { AUTH_METHODS } from '../../clients/client.ts'
+import { ASSERTION_ALGORITHMS } from '../../clients/client-keys.ts'
 import type { Config } from '../../config.ts'
 import { algorithmsOf } from '../../keys/key.ts'
-import { ASSERTION_ALGORITHMS } from '../../oauth/client-assertion.ts'
 import { DPOP_ALGORITHMS } from '../../sdk/dpop-proof.ts'
 import { offerOf } from './offer.ts'
 import { GRANT_TYPES_SUPPORTED } from './token.ts'
