@@ -1,8 +1,9 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-// Two projects: rooms and objects run inside workerd; flows, proofs, real clients and scripts speak HTTP to the production bundle from Node.
-const node = ['flows', 'proof', 'scripts', 'house', 'browser', 'docs', 'examples', 'interop'].map((folder) => `test/${folder}/**`)
+// Two projects: rooms and objects run inside workerd; everything else speaks HTTP to the production bundle from Node.
+const BLACK_BOX = ['flows', 'proof', 'scripts', 'house', 'browser', 'docs', 'examples', 'interop', 'conformance']
+const node = BLACK_BOX.map((folder) => `test/${folder}/**`)
 
 export default defineConfig({
   test: {

@@ -1,7 +1,10 @@
 import { decodeBase64url } from '../protocol/base64url.ts'
 
-/** The algorithms by which a client may sign its assertions (RFC 7518, 3.1; RFC 8037, 3.1). */
-export const ASSERTION_ALGORITHMS = ['ES256', 'EdDSA', 'PS256', 'RS256'] as const
+/**
+ * The algorithms by which a client may sign its assertions (RFC 7518, 3.1; RFC 8037, 3.1; RFC 9864, 2.2): what may be registered, what is
+ * taken, and what `token_endpoint_auth_signing_alg_values_supported` names.
+ */
+export const ASSERTION_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'] as const
 
 const MAX_KEYS = 16
 const MAX_TEXT = 256

@@ -41,6 +41,7 @@ class Refusal extends Error {
 export function readAuthorizationRequest(parameters: Parameters, client: Client, offer: Offer): AuthorizationReading {
   try {
     if (parameters.has('request')) throw new Refusal('request_not_supported', 'Request objects are not supported; PAR is (RFC 9126).')
+    if (parameters.has('request_uri')) throw new Refusal('request_uri_not_supported', 'A request_uri is had by PAR (RFC 9126).')
     readResponseType(parameters)
     if (!client.grant_types.includes('authorization_code')) {
       throw new Refusal('unauthorized_client', 'This client is not registered for the authorization code grant.')

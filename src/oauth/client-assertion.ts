@@ -1,4 +1,5 @@
 import type { Client } from '../clients/client.ts'
+import { ASSERTION_ALGORITHMS } from '../clients/client-keys.ts'
 import { CLOCK_SKEW } from '../protocol/claims.ts'
 import { importProofKey, PROOF_ALGORITHMS, proofAlgorithm } from '../sdk/proof-key.ts'
 import { isNumericDate, isText, readStrictJws, type StrictJws } from '../sdk/strict-jws.ts'
@@ -6,9 +7,6 @@ import { verifySignature } from '../sdk/verify-signature.ts'
 
 /** RFC 7523, 2.2: the one value of `client_assertion_type`. */
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
-
-/** What `token_endpoint_auth_signing_alg_values_supported` names. */
-export const ASSERTION_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'] as const
 
 /** Seconds: the farthest `exp` that is taken, from now. One assertion is good once, so a client loses nothing by asking for less. */
 export const MAX_ASSERTION_LIFETIME = 300

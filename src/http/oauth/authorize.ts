@@ -19,7 +19,7 @@ import { findClient } from './find-client.ts'
 import { type Parameters, readPageForm, readPageSearch, readParameters } from './form.ts'
 import { readHint } from './id-token-hint.ts'
 import { offerOf } from './offer.ts'
-import { takePushedRequest } from './pushed-request.ts'
+import { isPushed, takePushedRequest } from './pushed-request.ts'
 import { refusalPage } from './refusal-page.ts'
 
 /** An authorization request that has a real client and a real address: whatever is wrong with it now is told there. */
@@ -166,7 +166,7 @@ export const authorize = operation({
     const found = await interactionOf(c, new URL(c.req.url).searchParams)
     if (!found) return refusalPage(c, 'This page has been open for too long. Go back to the app and begin again.')
     const { interaction, repeated } = found
-    if (interaction.parameters.request_uri !== undefined) return takePushedRequest(c, interaction)
+    if (isPushed(interaction.parameters.request_uri)) return takePushedRequest(c, interaction)
     const reading = await readAttempt(c, interaction, repeated)
     return reading.ok ? proceed(c, reading.attempt, false) : reading.response
   },

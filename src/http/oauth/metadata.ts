@@ -1,7 +1,7 @@
 import { AUTH_METHODS } from '../../clients/client.ts'
+import { ASSERTION_ALGORITHMS } from '../../clients/client-keys.ts'
 import type { Config } from '../../config.ts'
 import { algorithmsOf } from '../../keys/key.ts'
-import { ASSERTION_ALGORITHMS } from '../../oauth/client-assertion.ts'
 import { DPOP_ALGORITHMS } from '../../sdk/dpop-proof.ts'
 import { offerOf } from './offer.ts'
 import { GRANT_TYPES_SUPPORTED } from './token.ts'
@@ -63,6 +63,8 @@ export function issuerMetadata(config: Config): object {
     request_uri_parameter_supported: false,
     require_pushed_authorization_requests: false,
     authorization_response_iss_parameter_supported: true,
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
     client_id_metadata_document_supported: true,
   }
 }

@@ -15,6 +15,9 @@ import { refusalPage } from './refusal-page.ts'
 
 const URN = 'urn:ietf:params:oauth:request_uri:'
 
+/** Whether a request_uri looks like one of ours; every other one is an address, which nobody here fetches. */
+export const isPushed = (request_uri: string | undefined): boolean => request_uri?.startsWith(URN) ?? false
+
 /** Seconds in which a pushed request must be brought to `/oauth/authorize` (RFC 9126, 2.2: short). */
 const PUSHED_SECONDS = 60
 
@@ -62,7 +65,7 @@ export async function takePushedRequest(c: AppContext, { parameters }: Interacti
   const refuse = () =>
     refusalPage(c, 'The app has sent a request that is used up or has expired. Go back to it and begin again.', 'invalid_request_uri')
   const { request_uri = '', client_id } = parameters
-  if (!request_uri.startsWith(URN) || client_id === undefined) return refuse()
+  if (client_id === undefined) return refuse()
   const fields = await openEnvelope(ring, 'request_uri', 16, request_uri.slice(URN.length))
   if (!fields) return refuse()
   const pushed = await c
