@@ -2,7 +2,7 @@ import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
 // Two projects: rooms and objects run inside workerd; flows, proofs and scripts speak HTTP to the production bundle from Node.
-const node = ['flows', 'proof', 'scripts', 'house', 'browser', 'docs', 'examples'].map((folder) => `test/${folder}/**`)
+const node = ['flows', 'proof', 'scripts', 'house', 'browser', 'docs', 'examples', 'conformance'].map((folder) => `test/${folder}/**`)
 
 export default defineConfig({
   test: {
