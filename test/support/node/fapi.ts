@@ -1,8 +1,9 @@
-/** A client of the FAPI 2 security profile for black-box tests: PAR, `private_key_jwt`, DPoP. Every step can be done wrongly. */
+/** A client of the FAPI 2 security profile for black-box tests: PAR, `private_key_jwt`, DPoP; or less of it. Every step can be done wrongly. */
 import { type Change, type ClientKey, makeAssertion, makeClientKey, makeProof } from '../../oauth/proofs.ts'
 import type { Client, Reply } from './http.ts'
 import {
   type Ask,
+  asClient,
   authorizationQuery,
   authorize,
   CALLBACK,
@@ -41,24 +42,30 @@ export async function fapiClient(http: Client, metadata: object = {}) {
     dpop_bound_access_tokens: true,
     ...metadata,
   })
-  const { client_id } = registered
+  const { client_id, token_endpoint_auth_method } = registered
+  const isAsserting = token_endpoint_auth_method === 'private_key_jwt'
   let nonce: string | undefined
 
   async function post<T = TokenAnswer>(path: string, form: Ask, how: How = {}): Promise<Reply<T>> {
     const { assertion = {}, proof = {}, method = 'POST' } = how
     const send = async () => {
       const now = seconds()
-      const asserted = assertion && {
-        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-        client_assertion: await makeAssertion(assertion.key ?? key, { client_id, issuer, now }, assertion),
-      }
+      const as = asClient(registered)
+      const asserted = isAsserting &&
+        assertion && {
+          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+          client_assertion: await makeAssertion(assertion.key ?? key, { client_id, issuer, now }, assertion),
+        }
       const url = proof?.url ?? `${issuer}${path}`
       const claims = { nonce, ...proof?.claims }
       const dpopHeader = proof && (await makeProof(proof.key ?? dpop, { method, url, now }, { ...proof, claims }))
-      const body = Object.entries({ ...asserted, ...form, ...how.form }).filter(
+      const body = Object.entries({ ...(isAsserting ? asserted : as.form), ...form, ...how.form }).filter(
         (entry): entry is [string, string] => entry[1] !== undefined,
       )
-      const reply = await http.request<T>(method, path, new URLSearchParams(body), dpopHeader === null ? {} : { dpop: dpopHeader })
+      const reply = await http.request<T>(method, path, new URLSearchParams(body), {
+        ...as.headers,
+        ...(dpopHeader === null ? {} : { dpop: dpopHeader }),
+      })
       const given = reply.headers['dpop-nonce']
       if (typeof given === 'string') nonce = given
       return reply
