@@ -41,7 +41,7 @@ export type AssertionCheck =
  */
 export function readClientAssertion(presented: PresentedAssertion, client: Asked, issuer: string, now: number): AssertionReading {
   if (presented.client_assertion_type !== ASSERTION_TYPE) return unread('client_assertion_type')
-  const reading = readStrictJws(presented.client_assertion ?? '', ['alg', 'kid', 'typ'])
+  const reading = readStrictJws(presented.client_assertion ?? '')
   if (!reading.ok) return unread(reading.reason)
   const { header, payload } = reading.jws
   const { kid = null } = header

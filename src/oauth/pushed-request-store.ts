@@ -17,8 +17,9 @@ export function pushedRequestStore(sql: SqlStorage) {
         expires_at,
       )
     },
-    delete(): void {
-      sql.exec('DELETE FROM pushed_request')
+    /** Whether there was one; now there is none. */
+    take(): boolean {
+      return sql.exec('DELETE FROM pushed_request RETURNING 1').toArray().length > 0
     },
   }
 }

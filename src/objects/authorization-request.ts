@@ -2,6 +2,7 @@ import { DurableObject } from 'cloudflare:workers'
 import type { Env } from '../env.ts'
 import { decideDevice, type Polled, pollDevice, type Viewed, type Viewer, viewDevice } from '../oauth/device-request.ts'
 import { type DeviceRequest, deviceRequestStore } from '../oauth/device-request-store.ts'
+import { INTERACTION_SECONDS } from '../oauth/interaction.ts'
 import { type PushedRequest, pushedRequestStore } from '../oauth/pushed-request-store.ts'
 import { isMigrated, migrate } from '../storage/migrate.ts'
 import init from '../storage/schema/authorization-request/0001-init.sql'
@@ -30,24 +31,27 @@ export class AuthorizationRequest extends DurableObject<Env> {
     return this.#opened !== null || isMigrated(this.ctx.storage)
   }
 
-  /** Keeps what a client pushed until `expires_at` (integer seconds), or until it is taken. */
+  /** Keeps what a client pushed until `expires_at` (integer seconds), longer if it has been read by then, or until it is taken. */
   async push(request: PushedRequest): Promise<void> {
     this.#change(() => {
-      this.#stores.pushed.delete()
+      this.#stores.pushed.take()
       this.#stores.pushed.insert(request)
     })
     await this.ctx.storage.setAlarm(request.expires_at * 1000)
   }
 
-  /** What was pushed, once (RFC 9126, 4). Null: another client's, taken, expired, or never there. */
-  take(client_id: string): Record<string, string> | null {
-    if (!this.#isMade) return null
-    return this.#change((now) => {
-      const request = this.#stores.pushed.get()
-      if (request?.client_id !== client_id || now >= request.expires_at) return null
-      this.#stores.pushed.delete()
-      return request.parameters
-    })
+  /** What was pushed, kept from now on for as long as its pages may be open. Null: another client's, taken, expired, or never there. */
+  async read(client_id: string): Promise<Record<string, string> | null> {
+    const request = this.#isMade ? this.#stores.pushed.get() : null
+    const now = Math.floor(Date.now() / 1000)
+    if (request?.client_id !== client_id || now >= request.expires_at) return null
+    await this.ctx.storage.setAlarm((now + INTERACTION_SECONDS + 1) * 1000)
+    return request.parameters
+  }
+
+  /** Uses up what was pushed (RFC 9126, 7.3): true for exactly one of all who ask. */
+  take(): boolean {
+    return this.#isMade && this.#change(() => this.#stores.pushed.take())
   }
 
   /** False: another device waits under this user code. The repeat of a call whose reply was lost is told apart by its secret. */

@@ -16,17 +16,20 @@ export type StrictJwsReading = { ok: true; jws: StrictJws } | { ok: false; reaso
 /** The longest that is looked at, in characters. */
 export const MAX_JWS_LENGTH = 8192
 
+/** Those up to `x5t#S256` would let the sender choose where the key comes from; the rest change what is signed, or how it is read. */
+const meddling = ['jwk', 'jku', 'x5u', 'x5c', 'x5t', 'x5t#S256', 'crit', 'b64', 'zip', 'cty', 'enc']
+
 /**
- * Takes a compact JWS apart whose payload is a JSON object and whose header has no members but those of `members`: `jku`, `x5u`, `x5c` and
- * the like would let the sender choose where the key comes from; `crit`, `b64` and `zip` change what is signed. Never throws.
+ * Takes a compact JWS apart whose payload is a JSON object and whose header does not meddle, but for what `members` allows. A member that
+ * nobody has heard of is ignored (RFC 7515 4). Never throws.
  */
-export function readStrictJws(text: string, members: readonly string[]): StrictJwsReading {
+export function readStrictJws(text: string, members: readonly string[] = []): StrictJwsReading {
   if (text.length > MAX_JWS_LENGTH) return refuse('length')
   const parts = text.split('.', 4)
   const [head, body, signature] = parts.map(decodeBase64url)
   if (parts.length !== 3 || !head || !body || !signature?.length) return refuse('not three parts of base64url')
   const header = readObject(head)
-  if (header === null || !Object.keys(header).every((name) => members.includes(name))) return refuse('header')
+  if (header === null || meddling.some((name) => Object.hasOwn(header, name) && !members.includes(name))) return refuse('header')
   const payload = readObject(body)
   if (payload === null) return refuse('payload')
   return { ok: true, jws: { header, payload, signed: text.slice(0, text.lastIndexOf('.')), signature } }

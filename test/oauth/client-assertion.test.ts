@@ -55,6 +55,7 @@ test('Ed25519 and EdDSA are two names of one algorithm', async () => {
 test.each<[string, Change]>([
   ['the typ JWT', { header: { typ: 'JWT' } }],
   ['the typ of RFC 7523bis', { header: { typ: 'client-authentication+jwt' } }],
+  ['a member that nobody knows', { header: { tx_id: 1 } }],
   ['an exp at the farthest', { claims: { exp: NOW + MAX_ASSERTION_LIFETIME + 10 } }],
   ['an exp a moment ago, by a clock that is behind', { claims: { exp: NOW - 9 } }],
   ['an exp with a fraction', { claims: { exp: NOW + 0.5 } }],

@@ -72,6 +72,7 @@ test.each([
   ['EdDSA', edwards, {}],
   ['Ed25519, the newer name', edwards, { alg: 'Ed25519' }],
   ['PS256', pss, {}],
+  ['ES256, with a member that nobody knows', key, { tx_id: 1 }],
 ])('a good proof by %s is taken', async (_, signer, header) => {
   expect(await check(makeProof(signer, asked, { header }))).toMatchObject({ ok: true, jkt: await jwkThumbprint(signer.jwk) })
 })

@@ -19,7 +19,7 @@ import { findClient } from './find-client.ts'
 import { type Parameters, readPageForm, readPageSearch, readParameters } from './form.ts'
 import { readHint } from './id-token-hint.ts'
 import { offerOf } from './offer.ts'
-import { isPushed, takePushedRequest } from './pushed-request.ts'
+import { isPushed, openPushedRequest, refuseUsedRequest, usePushedRequest } from './pushed-request.ts'
 import { refusalPage } from './refusal-page.ts'
 
 /** An authorization request that has a real client and a real address: whatever is wrong with it now is told there. */
@@ -58,7 +58,7 @@ async function readAttempt(c: AppContext, interaction: Interaction, repeated: st
   if (mode === null) return refuse('invalid_request', 'response_mode must be query or form_post.')
   if (repeated !== null) return refuse('invalid_request', 'A parameter is repeated.')
   if (sizeOf(parameters) > MAX_PARAMETERS) return refuse('invalid_request', 'The request is too long.')
-  if (client.require_pushed_authorization_requests && !interaction.pushed) {
+  if (client.require_pushed_authorization_requests && interaction.pushed === null) {
     return refuse('invalid_request', 'This client pushes its authorization requests (RFC 9126).')
   }
   const reading = readAuthorizationRequest(parameters, client, offerOf(c.get('services').config))
@@ -120,6 +120,8 @@ async function proceed(c: AppContext, attempt: Attempt, allowed: boolean): Promi
       .get('objects')
       .account(caller.sub, 'authorize', (stub) => stub.authorize(askOf(attempt, caller.proof, hint?.sub ?? null, given))))
   if (caller && answer?.ok) {
+    // A code that nobody is handed expires by itself.
+    if (!(await usePushedRequest(c, interaction))) return refuseUsedRequest(c)
     log(c, 'info', 'authorized', { client_id: client.client_id, sub: caller.sub, sid: answer.sid })
     return answerAt(c, address, { code: await sealAuthorizationCode(c.get('services').ring, { sub: caller.sub, id: answer.code }) })
   }
@@ -149,7 +151,7 @@ async function interactionOf(
     const interaction = await openInteraction(c.get('services').ring, sealed, now())
     return interaction && { interaction, repeated: null }
   }
-  return { interaction: { parameters: Object.fromEntries(parameters), started_at: now(), pushed: false }, repeated }
+  return { interaction: { parameters: Object.fromEntries(parameters), started_at: now(), pushed: null }, repeated }
 }
 
 export const authorize = operation({
@@ -166,7 +168,7 @@ export const authorize = operation({
     const found = await interactionOf(c, new URL(c.req.url).searchParams)
     if (!found) return refusalPage(c, 'This page has been open for too long. Go back to the app and begin again.')
     const { interaction, repeated } = found
-    if (isPushed(interaction.parameters.request_uri)) return takePushedRequest(c, interaction)
+    if (isPushed(interaction.parameters.request_uri)) return openPushedRequest(c, interaction)
     const reading = await readAttempt(c, interaction, repeated)
     return reading.ok ? proceed(c, reading.attempt, false) : reading.response
   },

@@ -56,22 +56,27 @@ export const par = operation({
   },
 })
 
+export const refuseUsedRequest = (c: AppContext) =>
+  refusalPage(c, 'The app has sent a request that is used up or has expired. Go back to it and begin again.', 'invalid_request_uri')
+
 /**
- * The first visit takes what was pushed, and goes on under our own seal: the page can be loaded again, the request_uri cannot be used
- * again. Anything else that stands beside it in the address is ignored (RFC 9126, 4).
+ * A visit goes on under our own seal with what was pushed. It uses nothing up: a preview of the link or a page loaded twice must not cost
+ * the person their sign-in (FAPI 2.0 Security Profile, 5.3.2.2, note 3). Anything else beside it in the address is ignored (RFC 9126, 4).
  */
-export async function takePushedRequest(c: AppContext, { parameters }: Interaction): Promise<Response> {
+export async function openPushedRequest(c: AppContext, { parameters }: Interaction): Promise<Response> {
   const { ring } = c.get('services')
-  const refuse = () =>
-    refusalPage(c, 'The app has sent a request that is used up or has expired. Go back to it and begin again.', 'invalid_request_uri')
   const { request_uri = '', client_id } = parameters
-  if (client_id === undefined) return refuse()
+  if (client_id === undefined) return refuseUsedRequest(c)
   const fields = await openEnvelope(ring, 'request_uri', 16, request_uri.slice(URN.length))
-  if (!fields) return refuse()
-  const pushed = await c
-    .get('objects')
-    .authorizationRequest(encodeBase64url(fields), 'take', (stub) => stub.take(client_id), { repeatable: false })
-  if (!pushed) return refuse()
-  const interaction = { parameters: pushed, started_at: Math.floor(Date.now() / 1000), pushed: true }
+  if (!fields) return refuseUsedRequest(c)
+  const id = encodeBase64url(fields)
+  const read = await c.get('objects').authorizationRequest(id, 'read', (stub) => stub.read(client_id))
+  if (!read) return refuseUsedRequest(c)
+  const interaction = { parameters: read, started_at: Math.floor(Date.now() / 1000), pushed: id }
   return c.redirect(`/oauth/authorize?interaction=${await sealInteraction(ring, interaction)}`, 303)
+}
+
+/** Before a code is handed out: whether it is the first that this pushed request gives. What was not pushed may always. */
+export async function usePushedRequest(c: AppContext, { pushed }: Interaction): Promise<boolean> {
+  return pushed === null || (await c.get('objects').authorizationRequest(pushed, 'take', (stub) => stub.take(), { repeatable: false }))
 }
