@@ -26,7 +26,9 @@ const manager = globalThis.manager = new UserManager({ ...${JSON.stringify(setti
 const output = document.querySelector('output')
 document.querySelector('button').onclick = () => manager.signinRedirect({ state: 'where they were' })
 try {
-  if (location.pathname.endsWith('/callback')) {
+  if (window !== window.top) {
+    await manager.signinSilentCallback()
+  } else if (location.pathname.endsWith('/callback')) {
     const { profile, state } = await manager.signinRedirectCallback()
     output.textContent = 'Hello ' + profile.email + ', back to ' + state
   } else if (location.pathname.endsWith('/bye')) {
@@ -38,16 +40,22 @@ try {
 }
 </script>`
 
-/** The two apps of the site, each under a path of its own. */
-const APPS: Record<string, { more: string; metadata: object }> = {
-  plain: { more: 'loadUserInfo: true', metadata: {} },
-  bound: { more: 'dpop: { bind_authorization_code: true, store: new IndexedDbDPoPStore() }', metadata: { dpop_bound_access_tokens: true } },
+/** The apps of the site, each under a path of its own. */
+const APPS: Record<string, { scope: string; more: string; metadata: object }> = {
+  plain: { scope: 'openid email offline_access', more: 'loadUserInfo: true', metadata: {} },
+  bound: {
+    scope: 'openid email offline_access',
+    more: 'dpop: { bind_authorization_code: true, store: new IndexedDbDPoPStore() }',
+    metadata: { dpop_bound_access_tokens: true },
+  },
+  // Without a refresh token it renews in a frame. Consent is for one address: the frame comes back to the same.
+  framed: { scope: 'openid email', more: "silent_redirect_uri: location.origin + '/framed/callback'", metadata: {} },
 }
 
 async function makeSite(origin: string) {
   const http = app(server.origin)
   const pages = new Map<string, string>()
-  for (const [name, { more, metadata }] of Object.entries(APPS)) {
+  for (const [name, { scope, more, metadata }] of Object.entries(APPS)) {
     const [redirect_uri, post_logout_redirect_uri] = [`${origin}/${name}/callback`, `${origin}/${name}/bye`]
     const about = {
       client_name: 'A page',
@@ -58,7 +66,7 @@ async function makeSite(origin: string) {
     const { client_id } = await register(http, about)
     const settings: UserManagerSettings = {
       ...{ authority: server.origin, client_id, redirect_uri, post_logout_redirect_uri },
-      scope: 'openid email offline_access',
+      scope,
     }
     pages.set(name, pageOf(settings, more))
   }
@@ -75,6 +83,7 @@ async function makeSite(origin: string) {
 
 let server: Server
 let site: App
+let neighbour: App
 let browser: Browser
 let context: BrowserContext
 let page: Page
@@ -83,10 +92,13 @@ beforeAll(async () => {
   ;[server, browser] = await Promise.all([startServer(), launchChromium()])
   // 127.0.0.1 is another site than localhost: no cookie of the issuer goes along with what the page asks.
   site = await serveApp(makeSite, '127.0.0.1')
+  // The same site as the issuer, by another origin.
+  neighbour = await serveApp(makeSite)
 })
 afterAll(async () => {
   await browser.close()
   await site.close()
+  await neighbour.close()
   await server.stop()
 })
 beforeEach(async () => {
@@ -103,9 +115,9 @@ afterEach(() => context.close())
 const says = (text: string) => page.locator('output', { hasText: text }).waitFor()
 
 /** From the app through the issuer's pages and back, as a person who has no account yet. */
-async function signUpFrom(name: string): Promise<string> {
+async function signUpFrom(name: string, { origin } = site): Promise<string> {
   const email = `p${randomBytes(6).toString('hex')}@example.com`
-  await page.goto(`${site.origin}/${name}`)
+  await page.goto(`${origin}/${name}`)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByRole('link', { name: 'Sign up' }).click()
   await page.getByLabel('E-mail').fill(email)
@@ -147,6 +159,21 @@ describe('oidc-client-ts', () => {
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
     expect(complaints).toEqual([])
+  })
+
+  test('without a refresh token renews in a frame, where the browser lets the cookie of the issuer into it', async () => {
+    const email = await signUpFrom('framed', neighbour)
+    const before = await held('getUser')
+    const renewed = await held('signinSilent')
+    expect(renewed).toMatchObject({ email, refresh_token: undefined })
+    expect(renewed?.access_token).not.toBe(before?.access_token)
+    expect(complaints).toEqual([])
+    // Another site's frame is shown as nobody.
+    await page.goto(`${site.origin}/framed`)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('button', { name: 'Allow' }).click()
+    await says(`Hello ${email}`)
+    await expect(held('signinSilent')).rejects.toThrow('Nobody is signed in')
   })
 
   test('revokes its tokens, and is refused a renewal then', async () => {
