@@ -191,4 +191,20 @@ describe('a crash', () => {
     closeAll(it)
     await own.stop()
   })
+
+  test('after the client has a notice and before that is noted brings it again, with the same jti, before the next one', async () => {
+    const own = await logoutReceiver()
+    const client = await partyWith(own.uri)
+    const it = await somebody(client, 2)
+    for (const person of it.people) expect((await signOut(person)).status).toBe(204)
+    const before = await own.next(true)
+    await server.kill9()
+    await server.restart()
+    const [again, next] = [await own.next(), await own.next()]
+    const claims = await Promise.all([before, again, next].map(({ token }) => read(token, client)))
+    expect(claims.map(({ sid }) => sid)).toEqual([it.sids[0], it.sids[0], it.sids[1]])
+    expect(claims[1]?.jti).toBe(claims[0]?.jti)
+    closeAll(it)
+    await own.stop()
+  })
 })
