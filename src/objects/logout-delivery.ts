@@ -44,8 +44,12 @@ export async function deliverLogouts(env: Env, store: LogoutStore, registered: C
   for (let round = 0; round < MAX_ROUND; round++) {
     const notice = store.first()
     if (!notice || notice.due_at > now()) return
+    const client = registered ?? configuredClient(notice, read.config)
+    // Where it listens today, should it have moved since it was authorized; a document is not fetched for this.
+    const uri = client === null ? notice.uri : client.backchannel_logout_uri
     signer ??= await openSigner(env, read.config)
-    const failure = await send(notice, signer, algOf(notice, registered, read.config), read.config)
+    const failure =
+      uri === null ? null : await send({ ...notice, uri }, signer, client?.id_token_signed_response_alg ?? 'RS256', read.config)
     if (failure === null) {
       store.remove(notice.id)
       continue
@@ -57,15 +61,14 @@ export async function deliverLogouts(env: Env, store: LogoutStore, registered: C
   }
 }
 
-/** What its ID tokens are signed with (Back-Channel Logout, 2.4): as it registered, as the operator says, or as everybody's. */
-function algOf({ client_id }: QueuedLogout, registered: Client | null, config: Config): SigningAlgorithm {
-  if (registered) return registered.id_token_signed_response_alg
+/** The client as the operator's file says; null: not one of it. */
+function configuredClient({ client_id }: QueuedLogout, config: Config): Client | null {
   const text = config.clientsToml
   const configured = readConfiguredClients(
     text === undefined ? { name: 'clients.toml', text: clientsToml } : { name: 'CLIENTS_TOML', text },
     config,
   )
-  return (configured.ok && configured.clients.get(client_id)?.client.id_token_signed_response_alg) || 'RS256'
+  return (configured.ok && configured.clients.get(client_id)?.client) || null
 }
 
 /** Null: the client has it. Each try is signed anew, for a logout token lives two minutes; its `jti` stays, so that it counts once. */

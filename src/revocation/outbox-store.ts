@@ -5,7 +5,7 @@ export type Mail = { to: string; subject: string; text: string; links: string[] 
 
 /**
  * A client that must hear that a session has ended (OpenID Connect Back-Channel Logout). `id` is the same at every try, so that whoever gets
- * it twice can tell; `uri` is what the client had registered when it was authorized.
+ * it twice can tell; `uri` is what the client had said when it was authorized: a registered or configured one is told where it listens now.
  */
 export type LogoutNotice = { id: string; client_id: string; uri: string; sub: string; sid: string }
 

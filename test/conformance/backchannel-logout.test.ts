@@ -149,29 +149,21 @@ describe('a client that is away', () => {
     await own.stop()
   })
 
-  test('or that refuses: the same notice comes again with the same jti, signed anew, so that it counts once', async () => {
+  // Beside each other: both wait for the second try.
+  test.concurrent.each([
+    ['refuses', 503],
+    ['redirects, which is no answer and leads nowhere', 307],
+  ])('or that %s: the same notice comes again with the same jti, signed anew, so that it counts once', async (_, status) => {
     const own = await logoutReceiver()
     const client = await partyWith(own.uri)
     const it = await somebody(client, 1)
     expect((await signOut(it.people[0] ?? http)).status).toBe(204)
     const refused = await own.next(true)
-    refused.answer(503)
+    refused.answer(status)
     const again = await own.next()
     const [before, after] = [await read(refused.token, client), await read(again.token, client)]
     expect([after.jti, after.sid, after.sub]).toEqual([before.jti, before.sid, before.sub])
     expect(after.iat).toBeGreaterThan(before.iat ?? 0)
-    closeAll(it)
-    await own.stop()
-  })
-
-  test('a redirect is no answer, and leads nowhere', async () => {
-    const own = await logoutReceiver()
-    const client = await partyWith(own.uri)
-    const it = await somebody(client, 1)
-    expect((await signOut(it.people[0] ?? http)).status).toBe(204)
-    const first = await own.next(true)
-    first.answer(307)
-    expect((await read((await own.next()).token, client)).jti).toBe((await read(first.token, client)).jti)
     closeAll(it)
     await own.stop()
   })
@@ -188,6 +180,22 @@ describe('a crash', () => {
     await own.comeBack()
     await server.restart()
     expect((await read((await own.next()).token, client)).sid).toBe(it.sids[0])
+    closeAll(it)
+    await own.stop()
+  })
+
+  test('after the client has a notice and before that is noted brings it again, with the same jti, before the next one', async () => {
+    const own = await logoutReceiver()
+    const client = await partyWith(own.uri)
+    const it = await somebody(client, 2)
+    for (const person of it.people) expect((await signOut(person)).status).toBe(204)
+    const before = await own.next(true)
+    await server.kill9()
+    await server.restart()
+    const [again, next] = [await own.next(), await own.next()]
+    const claims = await Promise.all([before, again, next].map(({ token }) => read(token, client)))
+    expect(claims.map(({ sid }) => sid)).toEqual([it.sids[0], it.sids[0], it.sids[1]])
+    expect(claims[1]?.jti).toBe(claims[0]?.jti)
     closeAll(it)
     await own.stop()
   })
