@@ -28,6 +28,7 @@ export function checkClaims(payload: Record<string, unknown>, rules: ClaimRules,
   if (iat > now + rules.clockTolerance) return refuse('iat')
   if (exp <= now - rules.clockTolerance) return { ok: false, error: 'token_expired', reason: 'exp' }
   for (const value of Object.values(claims)) Object.freeze(value)
+  for (let { act } = claims; act; act = act.act) Object.freeze(act)
   return { ok: true, claims: Object.freeze(claims) }
 }
 
@@ -37,31 +38,36 @@ const isScope = (value: unknown): boolean => value === '' || isText(value, 1024)
 const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
 const isVer = (value: unknown): boolean => isTime(value) && value <= MAX_VER
 const isTexts = (value: unknown): boolean => Array.isArray(value) && value.length <= MAX_LIST && value.every((item) => isText(item))
-const hasThumbprint = (value: unknown): boolean => typeof value === 'object' && value !== null && 'jkt' in value && isText(value.jkt)
+const isObject = (value: unknown): value is { jkt?: unknown; sub?: unknown; act?: unknown } => typeof value === 'object' && value !== null
+const hasThumbprint = (value: unknown): boolean => isObject(value) && isText(value.jkt)
+const isActor = (value: unknown): boolean => isObject(value) && isText(value.sub) && maybe(isActor)(value.act)
 
-/** Each claim, what it may be, and whether it may be absent. Every name of `AccessTokenClaims` is here. */
-const shapes: readonly (readonly [keyof AccessTokenClaims, (value: unknown) => boolean, 'optional'?])[] = [
-  ['iss', isAddress],
-  ['sub', isText],
-  ['aud', isAddress],
-  ['exp', isTime],
-  ['iat', isTime],
-  ['jti', isText],
-  ['client_id', isText],
-  ['scope', isScope],
-  ['ver', isVer],
-  ['sid', isText, 'optional'],
-  ['acr', isText, 'optional'],
-  ['grant_id', isText, 'optional'],
-  ['amr', isTexts, 'optional'],
-  ['roles', isTexts, 'optional'],
-  ['auth_time', isTime, 'optional'],
-  ['cnf', hasThumbprint, 'optional'],
-]
+const maybe = (fits: (value: unknown) => boolean) => (value: unknown) => value === undefined || fits(value)
+
+/** Each claim, and what it may be. */
+const claimShapes: Record<keyof AccessTokenClaims, (value: unknown) => boolean> = {
+  iss: isAddress,
+  sub: isText,
+  aud: isAddress,
+  exp: isTime,
+  iat: isTime,
+  jti: isText,
+  client_id: isText,
+  scope: isScope,
+  ver: isVer,
+  sid: maybe(isText),
+  acr: maybe(isText),
+  grant_id: maybe(isText),
+  amr: maybe(isTexts),
+  roles: maybe(isTexts),
+  auth_time: maybe(isTime),
+  cnf: maybe(hasThumbprint),
+  act: maybe(isActor),
+}
+const shapes = Object.entries(claimShapes)
 
 /** The first claim that is absent or of another shape. */
-const malformedIn = (claims: Record<string, unknown>): string | undefined =>
-  shapes.find(([name, fits, optional]) => (claims[name] !== undefined || !optional) && !fits(claims[name]))?.[0]
+const malformedIn = (claims: Record<string, unknown>): string | undefined => shapes.find(([name, fits]) => !fits(claims[name]))?.[0]
 
 const isWellFormed = (claims: Record<string, unknown>): claims is AccessTokenClaims => malformedIn(claims) === undefined
 
