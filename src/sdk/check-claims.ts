@@ -26,7 +26,8 @@ export function checkClaims(payload: Record<string, unknown>, rules: ClaimRules,
   if (exp - iat < 1 || exp - iat > rules.maxLifetime) return refuse('exp - iat')
   if (iat > now + rules.clockTolerance) return refuse('iat')
   if (exp <= now - rules.clockTolerance) return { ok: false, error: 'token_expired', reason: 'exp' }
-  for (const value of [amr, roles, act, cnf]) Object.freeze(value)
+  for (const value of [amr, roles, cnf]) Object.freeze(value)
+  for (let it = act; it; it = it.act) Object.freeze(it)
   return { ok: true, claims: Object.freeze(payload) }
 }
 
@@ -37,10 +38,12 @@ const isTime = (value: unknown): value is number => Number.isSafeInteger(value) 
 const isVer = (value: unknown): boolean => isTime(value) && value <= MAX_VER
 const isTexts = (value: unknown): boolean => Array.isArray(value) && value.length <= MAX_LIST && value.every(isText)
 
-const has =
-  (name: string) =>
-  (value: unknown): boolean =>
-    isText(Object(value)[name])
+const isBinding = (value: unknown): boolean => isText(Object(value).jkt)
+/** Those before it, too: each is read by somebody. */
+const isActor = (value: unknown): boolean => {
+  const { sub, act } = Object(value)
+  return isText(sub) && (act === undefined || isActor(act))
+}
 
 /** Each claim and what it may be. Every name of `AccessTokenClaims` is here. */
 const required = {
@@ -61,8 +64,8 @@ const optional = {
   amr: isTexts,
   roles: isTexts,
   auth_time: isTime,
-  act: has('sub'),
-  cnf: has('jkt'),
+  act: isActor,
+  cnf: isBinding,
 }
 const REQUIRED = Object.keys(required).length
 const shapes = new Map<string, (value: unknown) => boolean>(Object.entries({ ...required, ...optional }))

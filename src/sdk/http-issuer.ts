@@ -37,18 +37,13 @@ async function read(send: Fetch, url: string, types: readonly string[], limit: n
     void body?.cancel().catch(() => {})
     throw new Error(`${url}: ${status} ${type}`)
   }
-  const reader = body.getReader()
   const chunks: Uint8Array<ArrayBuffer>[] = []
   let size = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    chunks.push(value)
-    size += value.length
-    if (size > limit) {
-      void reader.cancel().catch(() => {})
-      throw new Error(`${url}: too large`)
-    }
+  // Leaving it cancels the rest.
+  for await (const chunk of body) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size > limit) throw new Error(`${url}: too large`)
   }
   return new Uint8Array(await new Blob(chunks).arrayBuffer())
 }

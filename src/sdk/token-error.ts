@@ -5,9 +5,9 @@ import { type BearerChallenge, bearerChallenge } from '../protocol/bearer.ts'
 /** How each code appears on the wire: its status, what it says to people, and the `error` and `error_description` of its challenge. */
 const refusals = {
   /** No token at all. RFC 6750 3.1: the challenge has no error code. */
-  token_missing: [401, 'A bearer token is required.'],
+  token_missing: [401, 'A token is required.'],
   /** What was sent is no bearer token by its grammar, or was sent in the query string. */
-  token_malformed: [400, 'The bearer token is malformed or misplaced.', 'invalid_request'],
+  token_malformed: [400, 'The token is malformed or misplaced.', 'invalid_request'],
   /** The token was not issued for this service: form, signature, issuer, audience or claims. Deliberately says no more. */
   token_invalid: [401, 'The access token is not valid here.', 'invalid_token'],
   /** A refresh gives a new one. */

@@ -96,7 +96,7 @@ export function readVerifierOptions(options: VerifierOptions): VerifierSettings 
   need(jwks === undefined || (Array.isArray(jwks.keys) && jwks.keys.length > 0), 'jwks', '{ keys: [...] }')
   need(feed === 'poll' || typeof feed === 'function', 'feed', 'poll, or websocketFeed()')
   requireFreshness(freshness, binding !== undefined)
-  need(onUnavailable === 'refuse' || onUnavailable === 'accept-stale', 'onUnavailable', 'refuse or accept-stale')
+  need(onUnavailable === 'refuse' || onUnavailable === 'accept-stale', 'onUnavailable', 'refuse, accept-stale')
   need(resourceMetadata === undefined || URL.canParse(resourceMetadata), 'resourceMetadata', 'a URL')
   requireSound(requires)
   const integer = (name: IntegerOption, fallback: number, least: number, most: number): number =>

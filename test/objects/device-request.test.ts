@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { DEVICE_SECONDS, newUserCode, POLL_SECONDS, readUserCode, showUserCode } from '../../src/oauth/device-request.ts'
 import { hashSecret } from '../../src/sessions/prove.ts'
+import { newAccount, signInAgain } from '../support/account.ts'
 
 const CLIENT = 'a-television'
 const ANN = { sub: 'ann', sid: 'laptop' }
@@ -158,4 +159,22 @@ describe('the person', () => {
     expect(await stubOf(name).viewDevice(EVE)).toEqual({ ok: false, error: 'other_viewer' })
     expect(await stubOf(name).viewDevice(ANN)).toMatchObject({ ok: true, client_id: CLIENT })
   })
+})
+
+test('ten user codes may be wrong in a row in one session; then it waits a second, and a right one forgives them', async () => {
+  const { sub, account, started } = await newAccount({ use: 'cookie' })
+  const other = await signInAgain(sub, { use: 'cookie' })
+  const proofOf = ({ session, secret }: typeof started) => ({ kind: 'cookie' as const, sid: session.sid, secret })
+  const count = async () => (await account.countUserCode(proofOf(started))).ok
+  const counted = await Promise.all(Array.from({ length: 30 }, count))
+  expect(counted.filter(Boolean)).toHaveLength(10)
+  expect(await account.countUserCode(proofOf(started))).toEqual({ ok: false, error: 'too_many_attempts', retryAfter: 1 })
+  expect(await account.countUserCode(proofOf(other))).toMatchObject({ ok: true })
+  later(1)
+  expect([await count(), await count()]).toEqual([true, false])
+  later(2)
+  await account.foundUserCode(proofOf(started))
+  for (let at = 0; at < 10; at++) expect(await count()).toBe(true)
+  expect(await count()).toBe(false)
+  expect(await account.countUserCode({ ...proofOf(started), secret: new Uint8Array(16) })).toEqual({ ok: false, error: 'no_session' })
 })

@@ -128,6 +128,20 @@ test.each([{}, { jkt: '' }, { jkt: 1 }, { 'x5t#S256': 'x' }, [], 'x', null])(
   },
 )
 
+test('who acts for whom comes back whole, and frozen to its end', () => {
+  const act = { sub: 'billing', act: { sub: 'orders' } }
+  const outcome = check({ act })
+  expect(outcome).toMatchObject({ ok: true, claims: { act } })
+  expect(outcome.ok && Object.isFrozen(outcome.claims.act) && Object.isFrozen(outcome.claims.act?.act)).toBe(true)
+})
+
+test.each([{}, { sub: '' }, { sub: 1 }, { sub: 'a', act: null }, { sub: 'a', act: {} }, { sub: 'a', act: 'b' }, [], ['a'], 'x', null])(
+  'the actor %j is nobody, and the token refused',
+  (act) => {
+    expect(check({ act })).toMatchObject({ ok: false, error: 'token_invalid' })
+  },
+)
+
 test('names of inherited things are no claims', () => {
   const claims = JSON.parse(`{"__proto__":${JSON.stringify(claimsAt(START))}}`)
   expect(checkClaims(claims, rules, START)).toMatchObject({ ok: false })

@@ -78,6 +78,7 @@ const claimValues: readonly (readonly [string, readonly unknown[]])[] = [
   ['roles', ['admin', null, {}, [1], [''], Array.from({ length: 65 }, () => 'r')]],
   ['amr', ['pwd', null, {}, [null]]],
   ['cnf', [{ jkt: 'x' }, {}, null, 'x']],
+  ['act', [{}, { sub: '' }, { sub: 'a', act: null }, [], null, 'x']],
 ]
 
 /** P-256's order, and the signatures that weak verifiers have taken. */
