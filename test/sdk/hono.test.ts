@@ -126,7 +126,7 @@ test('onError takes over the answer, and may throw to the app', async () => {
   app.onError((error, c) => c.text(`app: ${error.message}`, 401))
   const taken = await app.request('/a')
   expect([taken.status, await taken.text()]).toEqual([418, 'token_missing'])
-  expect(await (await app.request('/b')).text()).toBe('app: A bearer token is required.')
+  expect(await (await app.request('/b')).text()).toBe('app: A token is required.')
 })
 
 test('an error that is no refusal is not turned into one', async () => {
