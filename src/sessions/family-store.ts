@@ -45,11 +45,12 @@ export function familyStore(sql: SqlStorage) {
     end(grantId: string, now: number): void {
       sql.exec('UPDATE family SET ended_at = ? WHERE grant_id = ? AND ended_at IS NULL', now, grantId)
     },
-    /** The clients that were authorized in a session and want to hear of its end, whatever has become of their families. */
+    /** The clients that were authorized in a session and want to hear of its end, each once, whatever has become of their families. */
     logoutTargets(sid: string): { client_id: string; uri: string }[] {
       return sql
         .exec<{ client_id: string; uri: string }>(
-          'SELECT DISTINCT client_id, logout_uri AS uri FROM family WHERE sid = ? AND logout_uri IS NOT NULL',
+          `SELECT client_id, logout_uri AS uri, MAX(created_at) AS newest FROM family
+           WHERE sid = ? AND logout_uri IS NOT NULL GROUP BY client_id`,
           sid,
         )
         .toArray()

@@ -2,7 +2,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client, Reply } from '../support/node/http.ts'
 import type { Registered } from '../support/node/oauth.ts'
-import { app, browser, fromOwnPage, operatorOf, PASSWORD, signUp } from '../support/node/person.ts'
+import { app, bearer, browser, fromOwnPage, operatorOf, PASSWORD, signUp } from '../support/node/person.ts'
 import { type Server, startServer } from '../support/node/server.ts'
 import { type LogoutReceiver, logoutReceiver } from './logout-receiver.ts'
 import { LOGGED_OUT, partyOf, registerParty } from './relying-party.ts'
@@ -117,6 +117,26 @@ describe('a client is told', () => {
     closeAll(it)
     await other.stop()
   })
+})
+
+test('a client that has moved in the middle of a session is told once, where it listens now', async () => {
+  const moved = await logoutReceiver()
+  const client = await partyWith(receiver.uri)
+  const it = await somebody(client, 1)
+  const [own] = it.people
+  if (!own) throw new Error('nobody')
+  const members = { ...client, client_secret: undefined, backchannel_logout_uri: moved.uri }
+  expect((await http.put(client.registration_client_uri, members, bearer(client.registration_access_token))).status).toBe(200)
+  await partyOf(http, { email: it.email, password: PASSWORD }).complete(own, client)
+  expect((await signOut(own)).status).toBe(204)
+  expect((await read((await moved.next()).token, client)).sid).toBe(it.sids[0])
+  // What is told of the next session comes after all that was told of this one.
+  const again = await somebody(client, 1)
+  expect((await signOut(again.people[0] ?? http)).status).toBe(204)
+  expect((await read((await moved.next()).token, client)).sid).toBe(again.sids[0])
+  expect([receiver.waiting, moved.waiting]).toEqual([0, 0])
+  for (const each of [it, again]) closeAll(each)
+  await moved.stop()
 })
 
 describe('a client that is away', () => {
