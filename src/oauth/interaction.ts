@@ -5,10 +5,15 @@ import { openEnvelope, sealEnvelope } from '../tokens/envelope.ts'
  * An authorization request that waits while somebody signs in or consents: the parameters as they were asked, and when. It is carried by
  * the pages themselves, sealed, so that nothing is stored for a stranger; it opens nothing, and whoever holds it could as well have asked
  * again. `started_at` in integer seconds: `prompt=login` wants a sign-in that is younger.
- * `pushed`: the id of the pushed request that it came from (RFC 9126), which one answer uses up; null: the address itself.
+ * `pushed`: the pushed request that it came from (RFC 9126), which only one visit can have a code for; null: the address itself.
  * `sub`: whom the consent page was shown to; what another account says on it is not theirs.
  */
-export type Interaction = { parameters: Readonly<Record<string, string>>; started_at: number; pushed: string | null; sub?: string }
+export type Interaction = {
+  parameters: Readonly<Record<string, string>>
+  started_at: number
+  pushed: { id: string; visit: string } | null
+  sub?: string
+}
 
 /** Seconds that a page may be left open. */
 export const INTERACTION_SECONDS = 3600

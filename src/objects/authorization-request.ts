@@ -6,6 +6,7 @@ import { INTERACTION_SECONDS } from '../oauth/interaction.ts'
 import { type PushedRequest, pushedRequestStore } from '../oauth/pushed-request-store.ts'
 import { isMigrated, migrate } from '../storage/migrate.ts'
 import init from '../storage/schema/authorization-request/0001-init.sql'
+import taken from '../storage/schema/authorization-request/0002-taken.sql'
 
 const openStores = (sql: SqlStorage) => ({ pushed: pushedRequestStore(sql), devices: deviceRequestStore(sql) })
 
@@ -20,7 +21,10 @@ export class AuthorizationRequest extends DurableObject<Env> {
 
   get #stores() {
     if (!this.#opened) {
-      migrate(this.ctx.storage, [{ id: '0001-init', sql: init }])
+      migrate(this.ctx.storage, [
+        { id: '0001-init', sql: init },
+        { id: '0002-taken', sql: taken },
+      ])
       this.#opened = openStores(this.ctx.storage.sql)
     }
     return this.#opened
@@ -33,10 +37,7 @@ export class AuthorizationRequest extends DurableObject<Env> {
 
   /** Keeps what a client pushed until `expires_at` (integer seconds), longer if it has been read by then, or until it is taken. */
   async push(request: PushedRequest): Promise<void> {
-    this.#change(() => {
-      this.#stores.pushed.take()
-      this.#stores.pushed.insert(request)
-    })
+    this.#change(() => this.#stores.pushed.put(request))
     await this.ctx.storage.setAlarm(request.expires_at * 1000)
   }
 
@@ -49,9 +50,9 @@ export class AuthorizationRequest extends DurableObject<Env> {
     return request.parameters
   }
 
-  /** Uses up what was pushed (RFC 9126, 7.3): true for exactly one of all who ask. */
-  take(): boolean {
-    return this.#isMade && this.#change(() => this.#stores.pushed.take())
+  /** Uses up what was pushed (RFC 9126, 7.3): true for exactly one visit of all that ask, and for that one as often as it does. */
+  take(visit: string): boolean {
+    return this.#isMade && this.#change(() => this.#stores.pushed.take(visit))
   }
 
   /** False: another device waits under this user code. The repeat of a call whose reply was lost is told apart by its secret. */

@@ -285,6 +285,21 @@ describe('a request_uri', () => {
     expect((await authorize(person, pushedQuery(client, request_uri))).searchParams.has('code')).toBe(true)
   })
 
+  test('gives one visit a code of two that were begun, and that one another when its button is pressed twice', async () => {
+    const { code_verifier, code_challenge } = pkce()
+    const { request_uri } = (await push(client, code_challenge, { prompt: 'consent' })).json
+    const consent = async () => {
+      const to = requireStatus(await visit(pushedQuery(client, request_uri)), 303)
+      return interactionIn(await person.get(to.headers.location ?? ''))
+    }
+    const [one, two] = [await consent(), await consent()]
+    const backs = await Promise.all([decide(person, one, 'allow'), decide(person, one, 'allow')])
+    const codes = backs.map((back) => locationOf(requireStatus(back, 303)).searchParams.get('code') ?? '')
+    expectPage(await decide(person, two, 'allow'))
+    expectPage(await visit(pushedQuery(client, request_uri)))
+    for (const code of codes) expect((await redeem(client, { code, code_verifier, redirect_uri: CALLBACK })).status).toBe(200)
+  })
+
   test('that nobody gave out is refused on a page', async () => {
     const { request_uri } = (await push(client, pkce().code_challenge)).json
     const changed = `${request_uri.slice(0, -4)}${request_uri.endsWith('AAAA') ? 'BBBB' : 'AAAA'}`

@@ -72,11 +72,14 @@ export async function openPushedRequest(c: AppContext, { parameters }: Interacti
   const id = encodeBase64url(fields)
   const read = await c.get('objects').authorizationRequest(id, 'read', (stub) => stub.read(client_id))
   if (!read) return refuseUsedRequest(c)
-  const interaction = { parameters: read, started_at: Math.floor(Date.now() / 1000), pushed: id }
+  const interaction = { parameters: read, started_at: Math.floor(Date.now() / 1000), pushed: { id, visit: randomId() } }
   return c.redirect(`/oauth/authorize?interaction=${await sealInteraction(ring, interaction)}`, 303)
 }
 
-/** Before a code is handed out: whether it is the first that this pushed request gives. What was not pushed may always. */
+/**
+ * Before a code is handed out: whether this is the visit that the pushed request gives one to. It may have another (a button that is
+ * pressed twice, a page loaded again), no other visit any. What was not pushed may always.
+ */
 export async function usePushedRequest(c: AppContext, { pushed }: Interaction): Promise<boolean> {
-  return pushed === null || (await c.get('objects').authorizationRequest(pushed, 'take', (stub) => stub.take(), { repeatable: false }))
+  return pushed === null || (await c.get('objects').authorizationRequest(pushed.id, 'take', (stub) => stub.take(pushed.visit)))
 }
