@@ -19,7 +19,7 @@ const ACTORS = 6
 const ROTATE_EVERY = sized(3, 20)
 
 /** Persons who use OAuth clients, beside the actors with accounts. */
-const HOLDERS = 3
+const HOLDERS = 2
 
 /** One client with accounts of its own, so that nobody else changes what it remembers of them. */
 type Owner = { name: string; random: Random; accounts: Account[]; touched: Set<Account>; signUps: number }
@@ -168,7 +168,7 @@ async function live(server: Server, random: Random, rounds: number): Promise<Sto
   for (let round = 0; round < rounds; round++) {
     const sinceMs = Date.now()
     const runs = players.map((player) => run(world, player, acknowledged))
-    await acknowledgements(acknowledged, acknowledged.length + random.int(1, 40))
+    await acknowledgements(acknowledged, acknowledged.length + random.int(1, 30))
     await sleep(random.int(0, 25))
     if (round % ROTATE_EVERY === 0) {
       runs.push(rotateBeside(world, keeper, acknowledged))
