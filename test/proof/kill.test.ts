@@ -4,19 +4,35 @@ import * as accounts from './account-operations.ts'
 import { type Row, tally, writeFigures } from './figures.ts'
 import { checkKeys, rotateKeys } from './key-operations.ts'
 import { type Account, checkAccount, hold, type World } from './ledger.ts'
+import { oauthActor } from './oauth-actor.ts'
+import { newHolder } from './oauth-ledger.ts'
 import type { Operation, Outcome } from './operation.ts'
-import { connect, inLanes, operatorOf, PASSWORD, sleep } from './person.ts'
+import { connect, operatorOf, PASSWORD, sleep } from './person.ts'
 import { createRandom, type Random } from './random.ts'
 import * as sessions from './session-operations.ts'
 import { SEED, sized } from './size.ts'
+import { storedCodes } from './stored-codes.ts'
 
 const ROUNDS = sized(50, 500)
 const ACTORS = 6
 /** Every so many rounds one more actor rotates the keys. */
 const ROTATE_EVERY = sized(3, 20)
 
+/** Persons who use OAuth clients, beside the actors with accounts. */
+const HOLDERS = 2
+
 /** One client with accounts of its own, so that nobody else changes what it remembers of them. */
-type Actor = { name: string; random: Random; accounts: Account[]; touched: Set<Account>; pending: Operation | null; signUps: number }
+type Owner = { name: string; random: Random; accounts: Account[]; touched: Set<Account>; signUps: number }
+
+/** What does one request after the other, and looks at what has become of them. */
+type Actor = {
+  choose(): Operation | Promise<Operation>
+  /** What was done since then; everything. */
+  check(sinceMs: number): Promise<void>
+  checkAll(): Promise<void>
+}
+
+type Player = { actor: Actor; pending: Operation | null }
 
 /** Restarts are mostly waiting: two servers share the rounds. */
 const SERVERS = 2
@@ -32,7 +48,7 @@ afterAll(async () => {
   await writeFigures('kill', rows)
 })
 
-function chooseOperation(world: World, actor: Actor): Operation {
+function chooseOperation(world: World, actor: Owner): Operation {
   const { random } = actor
   if (actor.accounts.length === 0 || random.oneIn(16)) {
     actor.signUps += 1
@@ -75,11 +91,18 @@ function chooseOn(world: World, account: Account, random: Random): Operation {
   return sessions.renewal(world, session)
 }
 
+/** Whether it is the server that is gone. */
+const isCutOff = (error: unknown) => error instanceof Error && 'code' in error
+
 /** One request after the other, until one gets no reply. */
-async function run(world: World, actor: Actor, acknowledged: string[], choose: () => Operation): Promise<void> {
+async function run(world: World, player: Player, acknowledged: string[]): Promise<void> {
   for (;;) {
-    const operation = choose()
-    actor.pending = operation
+    const operation = await Promise.resolve(player.actor.choose()).catch((error: unknown) => {
+      if (isCutOff(error)) return null
+      throw error
+    })
+    if (!operation) return
+    player.pending = operation
     const { method, path, body, headers } = operation.request
     const reply = await world.client.request(method, path, body, headers).catch(() => null)
     if (!reply || reply.status === 503) return
@@ -87,24 +110,24 @@ async function run(world: World, actor: Actor, acknowledged: string[], choose: (
     if (reply.status !== operation.status) return
     operation.acknowledged(reply)
     acknowledged.push(operation.kind)
-    actor.pending = null
+    player.pending = null
   }
 }
 
-async function settle(actor: Actor, outcomes: string[]): Promise<void> {
-  const { pending } = actor
+async function settle(player: Player, outcomes: string[]): Promise<void> {
+  const { pending } = player
   if (!pending) return
   const outcome: Outcome = await pending.probe()
   await pending.complete()
   outcomes.push(`${pending.kind}: ${outcome}`)
-  actor.pending = null
+  player.pending = null
 }
 
 /** What one server and its clients went through. */
-type Story = { world: World; acknowledged: string[]; outcomes: string[]; accounts: number }
+type Story = { world: World; acknowledged: string[]; outcomes: string[]; accounts: number; codes: number; half: string[] }
 
 /** One rotation in flight, so that the kill meets it at any of its steps. */
-async function rotateBeside(world: World, keeper: Actor, acknowledged: string[]): Promise<void> {
+async function rotateBeside(world: World, keeper: Player, acknowledged: string[]): Promise<void> {
   const operation = rotateKeys(world)
   keeper.pending = operation
   const { method, path, body, headers } = operation.request
@@ -114,16 +137,37 @@ async function rotateBeside(world: World, keeper: Actor, acknowledged: string[])
   keeper.pending = null
 }
 
+function accountActor(world: World, owner: Owner): Actor {
+  return {
+    choose: () => chooseOperation(world, owner),
+    check: (sinceMs) => checkTouched(world, owner, sinceMs),
+    async checkAll() {
+      for (const account of owner.accounts) await checkAccount(world, account, 0, { password: true })
+    },
+  }
+}
+
 async function live(server: Server, random: Random, rounds: number): Promise<Story> {
   const world: World = { client: connect(server.origin), operator: operatorOf(server), broken: [], held: 0 }
-  const actorNamed = (name: string): Actor => ({ name, random: random.fork(), accounts: [], touched: new Set(), pending: null, signUps: 0 })
-  const actors = Array.from({ length: ACTORS }, (_, index) => actorNamed(`actor-${index}`))
-  const keeper = actorNamed('keeper')
+  const owners = Array.from({ length: ACTORS }, (_, index): Owner => {
+    return { name: `actor-${index}`, random: random.fork(), accounts: [], touched: new Set(), signUps: 0 }
+  })
+  const holders = await Promise.all(Array.from({ length: HOLDERS }, (_, index) => newHolder(world, `holder-${index}@example.com`)))
+  const actors = [
+    ...owners.map((owner) => accountActor(world, owner)),
+    ...holders.map((holder): Actor => oauthActor(world, holder, random.fork())),
+  ]
+  const players = actors.map((actor): Player => ({ actor, pending: null }))
+  const keeper: Player = {
+    actor: { choose: () => rotateKeys(world), check: async () => {}, checkAll: () => checkKeys(world) },
+    pending: null,
+  }
   const acknowledged: string[] = []
   const outcomes: string[] = []
+  const story = { codes: 0, half: [] as string[] }
   for (let round = 0; round < rounds; round++) {
     const sinceMs = Date.now()
-    const runs = actors.map((actor) => run(world, actor, acknowledged, () => chooseOperation(world, actor)))
+    const runs = players.map((player) => run(world, player, acknowledged))
     await acknowledgements(acknowledged, acknowledged.length + random.int(1, 30))
     await sleep(random.int(0, 25))
     if (round % ROTATE_EVERY === 0) {
@@ -133,19 +177,18 @@ async function live(server: Server, random: Random, rounds: number): Promise<Sto
     await server.kill9()
     await Promise.all(runs)
     world.client.close()
+    const stored = await storedCodes(server.directory, sinceMs)
+    story.codes += stored.redeemed
+    story.half.push(...stored.half)
     await server.restart()
     world.client = connect(server.origin)
-    await Promise.all([...actors, keeper].map((actor) => settle(actor, outcomes)))
-    await Promise.all(actors.map((actor) => checkTouched(world, actor, sinceMs)))
+    await Promise.all([...players, keeper].map((player) => settle(player, outcomes)))
+    await Promise.all(actors.map((actor) => actor.check(sinceMs)))
   }
-  const all = actors.flatMap((actor) => actor.accounts)
-  await inLanes(all.length, 8, async (index) => {
-    const account = all[index]
-    if (account) await checkAccount(world, account, 0, { password: true })
-  })
-  await checkKeys(world)
+  await Promise.all([...actors, keeper.actor].map((actor) => actor.checkAll()))
   world.client.close()
-  return { world, acknowledged, outcomes, accounts: all.length }
+  const accounts = owners.reduce((sum, owner) => sum + owner.accounts.length, holders.length)
+  return { world, acknowledged, outcomes, accounts, ...story }
 }
 
 /** Waits until so many have come, however slow the machine is; but not for long. */
@@ -154,7 +197,7 @@ async function acknowledgements(acknowledged: readonly string[], count: number):
   while (acknowledged.length < count && Date.now() < startedMs + 2_000) await sleep(2)
 }
 
-async function checkTouched(world: World, { random, touched }: Actor, sinceMs: number): Promise<void> {
+async function checkTouched(world: World, { random, touched }: Owner, sinceMs: number): Promise<void> {
   for (const account of touched) await checkAccount(world, account, sinceMs, { password: random.oneIn(4) })
   touched.clear()
 }
@@ -167,14 +210,23 @@ describe('SIGKILL at any moment', () => {
     const acknowledged = stories.flatMap((story) => story.acknowledged)
     const outcomes = stories.flatMap((story) => story.outcomes)
     const accounts = stories.reduce((sum, story) => sum + story.accounts, 0)
+    const half = stories.flatMap((story) => story.half)
+    const codes = stories.reduce((sum, story) => sum + story.codes, 0)
     const held = stories.reduce((sum, { world }) => sum + world.held, 0)
     const size = `${ROUNDS} kills, ${acknowledged.length} acknowledged`
     rows.push(
       { what: 'acknowledged effects lost, or half done', size, result: `${broken.length}` },
       { what: 'what was acknowledged', size: `${accounts} accounts, ${held} checks`, result: tally(acknowledged) },
+      {
+        what: 'on the disk after a kill: codes redeemed without their family, families without their code',
+        size: `${codes} looks at a redeemed code`,
+        result: `${half.length}`,
+      },
       { what: 'what was cut off, and how it came out', size: `${outcomes.length} requests`, result: tally(outcomes) },
     )
     expect(broken).toEqual([])
+    expect(half).toEqual([])
+    expect(codes).toBeGreaterThan(0)
     expect(acknowledged.length).toBeGreaterThan(ROUNDS)
     expect(outcomes.length).toBeGreaterThan(ROUNDS / 2)
   })

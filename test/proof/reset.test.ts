@@ -5,6 +5,8 @@ import * as accounts from './account-operations.ts'
 import { type Row, writeFigures } from './figures.ts'
 import { checkKeys, keysOf, revokeKey, rotateKeys } from './key-operations.ts'
 import { type Account, checkAccount, checkProfile, hold, type Session, type World } from './ledger.ts'
+import { type App, checkHolder, type Grant, type Holder, newHolder, type PendingCode } from './oauth-ledger.ts'
+import * as oauth from './oauth-operations.ts'
 import { type Operation, send } from './operation.ts'
 import { connect, inLanes, operatorOf, PASSWORD } from './person.ts'
 import { createRandom } from './random.ts'
@@ -113,6 +115,61 @@ const CASES: Record<string, (world: World, account: Account, round: number) => P
   },
 }
 
+/** The same of OAuth. What a case needs first is done by operations that run through. */
+const OAUTH_CASES: Record<string, (world: World, holder: Holder, round: number) => Promise<Operation>> = {
+  'register a client': async (world, holder, round) => oauth.registerApp(world, holder, `App ${round}`),
+  'update a client': async (world, holder, round) => oauth.renameApp(world, await appOf(world, holder), `App ${round}`),
+  'another secret': async (world, holder) => oauth.rotateSecret(world, await appOf(world, holder)),
+  'remove a client': async (world, holder) => {
+    await grantFor(world, holder, await appOf(world, holder))
+    return oauth.removeApp(world, holder, await appOf(world, holder))
+  },
+  consent: async (world, holder) => {
+    const app = await anotherApp(world, holder)
+    return (await oauth.consent(world, holder, app)) ?? oauth.authorizeAgain(world, holder, app)
+  },
+  authorize: async (world, holder) => oauth.authorizeAgain(world, holder, await appOf(world, holder)),
+  redeem: async (world, holder) => oauth.redeemCode(world, holder, await codeOf(world, holder, await appOf(world, holder))),
+  'refresh as a client': async (world, holder) =>
+    oauth.refreshGrant(world, holder.grants[0] ?? (await grantFor(world, holder, await appOf(world, holder)))),
+  'revoke a refresh token': async (world, holder) =>
+    oauth.revokeGrant(world, holder, await grantFor(world, holder, await appOf(world, holder))),
+  'revoke an access token': async (world, holder) => {
+    const grant = holder.grants[0] ?? (await grantFor(world, holder, await appOf(world, holder)))
+    if (grant.access_token === null) await through(world, oauth.refreshGrant(world, grant))
+    return oauth.revokeAccess(world, holder, grant, grant.access_token ?? '')
+  },
+}
+
+async function anotherApp(world: World, holder: Holder): Promise<App> {
+  await through(world, oauth.registerApp(world, holder, 'App'))
+  return newest(holder.apps)
+}
+
+/** One that the person allows. */
+async function appOf(world: World, holder: Holder): Promise<App> {
+  const app = holder.apps[0] ?? (await anotherApp(world, holder))
+  const consent = app.consented ? null : await oauth.consent(world, holder, app)
+  if (consent) await through(world, consent)
+  return app
+}
+
+async function codeOf(world: World, holder: Holder, app: App): Promise<PendingCode> {
+  await through(world, oauth.authorizeAgain(world, holder, app))
+  return newest(holder.codes)
+}
+
+async function grantFor(world: World, holder: Holder, app: App): Promise<Grant> {
+  await through(world, oauth.redeemCode(world, holder, await codeOf(world, holder, app)))
+  return newest(holder.grants)
+}
+
+function newest<T>(items: readonly T[]): T {
+  const item = items.at(-1)
+  if (item === undefined) throw new RangeError('nothing was made')
+  return item
+}
+
 describe('a client that resets its connection', { timeout: sized(120_000, 1_200_000) }, () => {
   const random = createRandom(SEED)
 
@@ -167,6 +224,28 @@ describe('a client that resets its connection', { timeout: sized(120_000, 1_200_
       const operation = sessions.signUp(world, `new-${round}@example.com`, PASSWORD, (account) => made.push(account))
       return { operation, account: () => made }
     })
+  })
+
+  test.for(Object.keys(OAUTH_CASES))('leaves OAuth clients and their people whole as well: %s', async (name) => {
+    const holders = await Promise.all(
+      Array.from({ length: LANES }, (_, lane) => newHolder(worldOf(lane), `${name.replace(/\W+/g, '-')}.oauth.${lane}@example.com`)),
+    )
+    const before = brokenIn().length
+    let cut = 0
+    await inLanes(LANES, LANES, async (lane) => {
+      const [world, holder, operationOf, chances] = [worldOf(lane), holders[lane], OAUTH_CASES[name], random.fork()]
+      if (!holder || !operationOf) throw new RangeError('no such case')
+      for (let round = lane; round < ROUNDS; round += LANES) {
+        const operation = await operationOf(world, holder, round)
+        if (await cutOff(world, operation, chances.pick(DELAYS))) cut += 1
+        await operation.complete()
+      }
+      await checkHolder(world, holder, 0)
+    })
+    const broken = brokenIn().slice(before)
+    rows.push({ what: `${name}: inconsistent afterwards`, size: `${ROUNDS} resets, ${cut} before any reply`, result: `${broken.length}` })
+    expect(broken).toEqual([])
+    expect(cut).toBeGreaterThan(0)
   })
 
   test('leaves one signing key and its successor, and a key that is revoked or will be: rotation, revocation', async () => {
