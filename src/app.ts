@@ -26,7 +26,7 @@ import { signInPages } from './http/pages/sign-in.tsx'
 import { signOutForm, signOutSubmit } from './http/pages/sign-out.tsx'
 import { signUpPages } from './http/pages/sign-up.tsx'
 import { changedPassword } from './http/password.ts'
-import { ApiError, PROBLEMS, type ProblemCode, problemResponse } from './http/problem.ts'
+import { ApiError, PROBLEMS, type ProblemCode, problemResponse, tokenProblemResponse } from './http/problem.ts'
 import { RememberingRouter } from './http/router.ts'
 import { openServices } from './http/services.ts'
 import * as sessions from './http/sessions.ts'
@@ -139,7 +139,7 @@ function answerError(error: unknown, c: AppContext): Response | Promise<Response
     if (error.code === 'verifier_unavailable' && isOAuth(c))
       return answerError(new ObjectUnavailable('verifier', { cause: error.reason }), c)
     log(c, 'info', 'token_refused', { code: error.code, status: error.status, reason: error.reason })
-    return error.getResponse()
+    return tokenProblemResponse(error, c.get('requestId'))
   }
   if (error instanceof ObjectUnavailable) {
     log(c, 'error', 'object_unavailable', { call: error.message, cause: String(error.cause) })

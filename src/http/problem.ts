@@ -1,4 +1,5 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { TokenError } from '../sdk/index.ts'
 
 /**
  * Every `code` that `/api` and `/admin/api` answer, with the status it comes with. Stable: callers switch on them. `detail` is for people
@@ -88,6 +89,18 @@ export const TITLES: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
+}
+
+/** A refused access token, with its challenge (RFC 6750, 3), in the same words as every other problem of ours. */
+export function tokenProblemResponse({ status, code, message, challenge, retryAfter }: TokenError, requestId: string): Response {
+  const body = { type: 'about:blank', title: TITLES[status] ?? '', status, code, detail: message, request_id: requestId }
+  const headers = {
+    'Content-Type': 'application/problem+json',
+    'Cache-Control': 'no-store',
+    ...(challenge === undefined ? {} : { 'WWW-Authenticate': challenge }),
+    ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
+  }
+  return new Response(JSON.stringify(body), { status, headers })
 }
 
 /** Problem details (RFC 9457). `type` is about:blank, so `title` is the status's phrase (4.2.1) and `code` tells problems apart. */
