@@ -73,7 +73,7 @@ async function workers(ports, parts, directory) {
       : []),
     ...(parts.includes('mcp-server') ? [exampleWorker('mcp-server', ports, { ISSUER, RESOURCE: mcpResource(ports) })] : []),
   ]
-  return { ...options, workers: [...(options.workers ?? []), ...(await Promise.all(beside))] }
+  return { ...options, workers: [...options.workers, ...(await Promise.all(beside))] }
 }
 
 /** @param {'notes-api' | 'mcp-server'} name @param {Ports} ports @param {Record<string, string>} bindings over its own [vars] */

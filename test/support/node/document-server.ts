@@ -5,11 +5,9 @@ import { createServer } from 'node:http'
 export type DocumentServer = {
   /** `http://localhost:PORT`. */
   origin: string
-  /** `HOST:PORT`, as a proxy. */
-  address: string
   /** By path; changed or deleted at will. */
   documents: Map<string, unknown>
-  /** Every URL that was asked for: with its host when it was asked as a proxy. */
+  /** Every URL that was asked for: the one that was meant, when it stands in for the network (ServerOptions.outbound). */
   asked: string[]
   stop(): Promise<void>
 }
@@ -19,7 +17,7 @@ export async function startDocumentServer(): Promise<DocumentServer> {
   const asked: string[] = []
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`)
-    asked.push(url.href)
+    asked.push(`${request.headers['x-asked-for'] ?? url.href}`)
     const found = documents.get(url.pathname)
     response.writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/json', connection: 'close' })
     response.end(found === undefined ? '{}' : JSON.stringify(found))
@@ -29,7 +27,6 @@ export async function startDocumentServer(): Promise<DocumentServer> {
   const port = address !== null && typeof address === 'object' ? address.port : 0
   return {
     origin: `http://localhost:${port}`,
-    address: `127.0.0.1:${port}`,
     documents,
     asked,
     async stop() {
