@@ -71,8 +71,8 @@ for (const path of [WELL_KNOWN, `${WELL_KNOWN}/mcp`]) {
     protectedResourceMetadata({
       resource: env.RESOURCE,
       authorization_servers: [env.ISSUER],
-      // Clients ask for exactly this; without `offline_access` a person would be asked again every five minutes.
-      scopes_supported: [...SCOPES, 'offline_access'],
+      // Clients that were told no scope ask for all of these.
+      scopes_supported: SCOPES,
       resource_name: 'Notes',
     })(),
   )

@@ -54,7 +54,7 @@ describe('whoever comes without a token', () => {
     expect(here.json).toMatchObject({
       resource: example.mcpServer,
       authorization_servers: [example.sallyport],
-      scopes_supported: ['notes:read', 'notes:write', 'offline_access'],
+      scopes_supported: ['notes:read', 'notes:write'],
     })
     expect((await sallyport.get('/.well-known/oauth-authorization-server')).json).toMatchObject({
       issuer: example.sallyport,
@@ -108,7 +108,7 @@ describe.each(['dynamic registration', 'a client metadata document'])('the flow 
     expect(me).toEqual({
       sub: session.sub,
       client_id: remembered.information?.client_id,
-      scope: 'notes:read notes:write offline_access',
+      scope: 'notes:read notes:write',
     })
     if (name === 'document') expect(me.client_id).toBe(client_id())
     expect(claimsOf(remembered.tokens?.access_token ?? '').aud).toBe(example.mcpServer)
@@ -123,7 +123,7 @@ describe.each(['dynamic registration', 'a client metadata document'])('the flow 
     const remembered = beginning()
     const desk = await connected(example.mcpServer, remembered, person)
     await desk.close()
-    const page = await person.get(`/oauth/authorize${remembered.sentTo?.search}`)
+    const page = await person.get(`/oauth/authorize${remembered.sentTo?.search}&prompt=consent`)
     expect(interactionIn(page)).not.toBe('')
     expect(page.text).toContain('A writing desk')
     expect(page.text).toContain('Not verified by the operator.')
