@@ -100,9 +100,10 @@ describe.each(['dynamic registration', 'a client metadata document'])('the flow 
   }
 
   test('leads through sign-in and consent to the tools of the person', async () => {
-    const { person, session } = await somebody(`${name}@example.com`)
-    const remembered = beginning()
-    const desk = await connected(example.mcpServer, remembered, person)
+    const email = `${name}@example.com`
+    const session = await signUp(sallyport, email)
+    const [person, remembered] = [browser(example.sallyport), beginning()]
+    const desk = await connected(example.mcpServer, remembered, person, email)
     expect(await desk.tools()).toEqual(['whoami', 'list_notes', 'add_note'])
     const me = JSON.parse(await desk.call('whoami'))
     expect(me).toEqual({
@@ -156,7 +157,7 @@ describe.each(['dynamic registration', 'a client metadata document'])('the flow 
         () => 'let in',
         (error: unknown) => (error instanceof UnauthorizedError ? 'sent to the person' : error),
       )
-    await expect.poll(outcome, { timeout: 5_000 }).toBe('sent to the person')
+    await expect.poll(outcome, { timeout: 8_000 }).toBe('sent to the person')
     await desk.close()
     person.close()
   })

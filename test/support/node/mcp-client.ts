@@ -4,7 +4,8 @@ import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import type { OAuthClientInformationMixed, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
 import type { Client } from './http.ts'
-import { authorize } from './oauth.ts'
+import { authorize, interactionIn, locationOf } from './oauth.ts'
+import { PASSWORD, requireStatus } from './person.ts'
 
 export const MCP_CALLBACK = 'http://127.0.0.1:33418/callback'
 
@@ -39,15 +40,27 @@ export function mcpProvider(remembered: Remembered, clientMetadataUrl?: string):
   }
 }
 
-/** What the browser of a person who allows it brings back from where the SDK has sent it. */
-export async function codeFromBrowser(person: Client, { sentTo }: Remembered): Promise<string> {
-  const code = (await authorize(person, sentTo?.search.slice(1) ?? '')).searchParams.get('code')
+/** What the browser of a person who allows it brings back from where the SDK has sent it; `email`: nobody is signed in there yet. */
+export async function codeFromBrowser(person: Client, { sentTo }: Remembered, email?: string): Promise<string> {
+  const query = sentTo?.search.slice(1) ?? ''
+  const asked = email === undefined ? query : await signInOnTheWay(person, query, email)
+  const code = (await authorize(person, asked)).searchParams.get('code')
   if (code === null) throw new Error(`no code for ${sentTo}`)
   return code
 }
 
-/** Connects as MCP clients do: asks, is refused, sends the person to the browser, comes back with the code and asks again. */
-export async function connected(server: string, remembered: Remembered, person: Client) {
+/** By the sign-in page that the request leads to; answers the query with which its form leads back. */
+async function signInOnTheWay(person: Client, query: string, email: string): Promise<string> {
+  const away = requireStatus(await person.get(`/oauth/authorize?${query}`), 303)
+  const interaction = interactionIn(await person.get(away.headers.location ?? ''))
+  const form = new URLSearchParams({ interaction, email, password: PASSWORD })
+  const back = locationOf(requireStatus(await person.post('/sign-in', form, { origin: person.origin }), 303))
+  if (back.pathname !== '/oauth/authorize') throw new Error(`sent on to ${back}`)
+  return back.search.slice(1)
+}
+
+/** Connects as MCP clients do: asks, is refused, sends the person to the browser (see codeFromBrowser), comes back with the code and asks again. */
+export async function connected(server: string, remembered: Remembered, person: Client, email?: string) {
   const options = { authProvider: mcpProvider(remembered) }
   const first = new StreamableHTTPClientTransport(new URL(server), options)
   const client = new McpClient({ name: 'writing-desk', version: '1.0.0' })
@@ -56,7 +69,7 @@ export async function connected(server: string, remembered: Remembered, person: 
     (error: unknown) => error,
   )
   if (!(refusal instanceof UnauthorizedError)) throw new Error(`not refused but ${refusal}`)
-  await first.finishAuth(await codeFromBrowser(person, remembered))
+  await first.finishAuth(await codeFromBrowser(person, remembered, email))
   await client.connect(new StreamableHTTPClientTransport(new URL(server), options))
   return {
     /** The text of a tool's answer; throws what the client throws. */
