@@ -40,16 +40,20 @@ async function compile(directory) {
   }
 }
 
+/** @param {string} source a file of src/ */
+const compiledAt = (source) => source.replace(/^(\.\/)?src\//, '$1').replace(/\.ts$/, '')
+
 /**
- * The entries are those of the project itself, compiled.
- * @param {{ name: string, version: string, description: string, license: string, exports: Record<string, string>,
- *   dependencies: Record<string, string> }} project
+ * The entries and the commands are those of the project itself, compiled.
+ * @param {{ name: string, version: string, description: string, license: string, bin: Record<string, string>,
+ *   exports: Record<string, string>, dependencies: Record<string, string> }} project
  */
-function manifest({ name, version, description, license, exports, dependencies }) {
+function manifest({ name, version, description, license, bin, exports, dependencies }) {
   const entries = Object.entries(exports).map(([entry, source]) => {
-    const compiled = source.replace('./src/', './').replace(/\.ts$/, '')
+    const compiled = compiledAt(source)
     return [entry, { types: `${compiled}.d.ts`, default: `${compiled}.js` }]
   })
+  const commands = Object.entries(bin).map(([command, source]) => [command, `${compiledAt(source)}.js`])
   return {
     name,
     version,
@@ -58,6 +62,7 @@ function manifest({ name, version, description, license, exports, dependencies }
     type: 'module',
     sideEffects: false,
     engines: { node: '>=22' },
+    bin: Object.fromEntries(commands),
     exports: Object.fromEntries(entries),
     // `sallyport/hono` needs its types only, and the other entries nothing.
     peerDependencies: { hono: dependencies.hono },

@@ -1,4 +1,4 @@
-// npm run example NAME [-- --ports 8787,8788,8789,8790]: starts an example with the Sallyport that it needs, until stopped. Nothing is kept.
+// npm run example NAME [-- --ports 8787,8788,8789,8790,8791]: starts an example with the Sallyport that it needs, until stopped. Nothing is kept.
 import { fork, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -16,12 +16,13 @@ const EXAMPLES = {
   'notes-api': ['notes-api'],
   'node-api': ['node-api'],
   'browser-app': ['notes-api', 'browser-app'],
+  'mcp-server': ['mcp-server'],
 }
 const EXAMPLES_FOLDER = path.join(ROOT, 'examples')
-const USAGE = `Usage: npm run example ${Object.keys(EXAMPLES).join('|')} [-- --ports SALLYPORT,NOTES_API,NODE_API,BROWSER_APP]`
+const USAGE = `Usage: npm run example ${Object.keys(EXAMPLES).join('|')} [-- --ports SALLYPORT,NOTES_API,NODE_API,BROWSER_APP,MCP_SERVER]`
 const STOP_MS = 5_000
 
-/** @typedef {{ sallyport: number, 'notes-api': number, 'node-api': number, 'browser-app': number }} Ports */
+/** @typedef {{ sallyport: number, 'notes-api': number, 'node-api': number, 'browser-app': number, 'mcp-server': number }} Ports */
 /** @typedef {() => Promise<unknown>} Stop */
 
 /** @param {string[]} args */
@@ -29,26 +30,29 @@ function parse(args) {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { ports: { type: 'string', default: '8787,8788,8789,8790' } },
+    options: { ports: { type: 'string', default: '8787,8788,8789,8790,8791' } },
   })
   const name = positionals[0] ?? ''
   const numbers = values.ports.split(',').map(Number)
-  if (!Object.hasOwn(EXAMPLES, name) || numbers.length !== 4 || !numbers.every((port) => port > 0 && port < 65_536)) {
+  if (!Object.hasOwn(EXAMPLES, name) || numbers.length !== 5 || !numbers.every((port) => port > 0 && port < 65_536)) {
     throw new Refusal(USAGE)
   }
-  const [sallyport = 0, notes = 0, node = 0, browser = 0] = numbers
+  const [sallyport = 0, notes = 0, node = 0, browser = 0, mcp = 0] = numbers
   const parts = EXAMPLES[/** @type {keyof typeof EXAMPLES} */ (name)]
-  return { name, parts, ports: { sallyport, 'notes-api': notes, 'node-api': node, 'browser-app': browser } }
+  return { name, parts, ports: { sallyport, 'notes-api': notes, 'node-api': node, 'browser-app': browser, 'mcp-server': mcp } }
 }
 
 /** @param {number} port */
 const origin = (port) => `http://localhost:${port}`
 
+/** @param {Ports} ports */
+const mcpResource = (ports) => `${origin(ports['mcp-server'])}/mcp`
+
 /**
- * Sallyport, and the notes API beside it: two Workers of one account, so that the one reaches the other by its service binding.
- * @param {Ports} ports @param {boolean} withNotes @param {string} directory
+ * Sallyport, and the Workers of the example beside it: of one account, so that they reach it by their service binding.
+ * @param {Ports} ports @param {string[]} parts @param {string} directory
  */
-async function workers(ports, withNotes, directory) {
+async function workers(ports, parts, directory) {
   const bundle = path.join(directory, 'bundle')
   await build(bundle)
   const vars = {
@@ -57,39 +61,40 @@ async function workers(ports, withNotes, directory) {
     SIGN_UP: 'immediate',
     SALLYPORT_SECRET: randomBytes(32).toString('base64url'),
     ADMIN_TOKEN: process.env.ADMIN_TOKEN ?? randomBytes(32).toString('base64url'),
-    AUDIENCES: [origin(ports['notes-api']), origin(ports['node-api'])].join(),
+    AUDIENCES: [origin(ports['notes-api']), origin(ports['node-api']), mcpResource(ports)].join(),
     SCOPES: 'notes:read notes:write',
     ALLOWED_ORIGINS: origin(ports['browser-app']),
   }
   const options = await miniflareOptions({ bundle, host: 'localhost', ports: [ports.sallyport], vars, persist: directory })
-  return withNotes ? { ...options, workers: [...(options.workers ?? []), await notesWorker(ports)] } : options
+  const ISSUER = origin(ports.sallyport)
+  const beside = [
+    ...(parts.includes('notes-api')
+      ? [exampleWorker('notes-api', ports, { ISSUER, AUDIENCE: origin(ports['notes-api']), ALLOWED_ORIGINS: vars.ALLOWED_ORIGINS })]
+      : []),
+    ...(parts.includes('mcp-server') ? [exampleWorker('mcp-server', ports, { ISSUER, RESOURCE: mcpResource(ports) })] : []),
+  ]
+  return { ...options, workers: [...options.workers, ...(await Promise.all(beside))] }
 }
 
-/** @param {Ports} ports */
-async function notesWorker(ports) {
+/** @param {'notes-api' | 'mcp-server'} name @param {Ports} ports @param {Record<string, string>} bindings over its own [vars] */
+async function exampleWorker(name, ports, bindings) {
   const { unstable_getMiniflareWorkerOptions } = await import('wrangler')
   const { build: bundled } = await import('esbuild')
   const { outputFiles } = await bundled({
-    entryPoints: [path.join(EXAMPLES_FOLDER, 'notes-api/worker.ts')],
+    entryPoints: [path.join(EXAMPLES_FOLDER, name, 'worker.ts')],
     bundle: true,
     write: false,
     format: 'esm',
     external: ['cloudflare:*'],
     conditions: ['workerd', 'worker', 'browser'],
   })
-  const { modulesRules, ...worker } = unstable_getMiniflareWorkerOptions(
-    path.join(EXAMPLES_FOLDER, 'notes-api/wrangler.toml'),
-  ).workerOptions
+  const { modulesRules, ...worker } = unstable_getMiniflareWorkerOptions(path.join(EXAMPLES_FOLDER, name, 'wrangler.toml')).workerOptions
   return {
     ...worker,
-    name: 'notes-api',
+    name,
     modules: [{ type: /** @type {const} */ ('ESModule'), path: 'worker.js', contents: outputFiles[0]?.text ?? '' }],
-    bindings: {
-      ISSUER: origin(ports.sallyport),
-      AUDIENCE: origin(ports['notes-api']),
-      ALLOWED_ORIGINS: origin(ports['browser-app']),
-    },
-    unsafeDirectSockets: [{ host: 'localhost', port: ports['notes-api'] }],
+    bindings: { ...worker.bindings, ...bindings },
+    unsafeDirectSockets: [{ host: 'localhost', port: ports[name] }],
   }
 }
 
@@ -169,10 +174,12 @@ async function main() {
   /** @type {{ stop: Stop, ended: Promise<unknown> }[]} */
   const running = []
   try {
-    running.push(await serve(await workers(ports, parts.includes('notes-api'), directory), directory))
+    running.push(await serve(await workers(ports, parts, directory), directory))
     if (parts.includes('node-api')) running.push(await nodeApi(ports))
     if (parts.includes('browser-app')) running.push(await browserApp(ports))
-    const lines = ['sallyport', ...parts].map((part) => `  ${part.padEnd(12)} ${origin(ports[/** @type {keyof Ports} */ (part)])}`)
+    const lines = ['sallyport', ...parts].map(
+      (part) => `  ${part.padEnd(12)} ${part === 'mcp-server' ? mcpResource(ports) : origin(ports[/** @type {keyof Ports} */ (part)])}`,
+    )
     process.stdout.write(`\n${lines.join('\n')}\n\n  Stop ${name} with Ctrl-C.\n\n`)
     await Promise.race([stopped, ...running.map(({ ended }) => ended)])
   } finally {

@@ -5,11 +5,13 @@
 import { parse, TomlError } from 'smol-toml'
 import * as v from 'valibot'
 import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
+import { BUILT_IN_CLIENTS } from './built-in.ts'
 import { isConfidential, type KnownClient, usesSecret } from './client.ts'
 import { isSecretHash } from './client-secret.ts'
 import { type MetadataRules, readClientMetadata } from './metadata.ts'
 import { METADATA_ENTRIES } from './metadata-schema.ts'
 
+/** By `client_id`. */
 export type ConfiguredClients = ReadonlyMap<string, KnownClient>
 type Problem = { variable: string; remedy: string }
 export type ConfigurationRules = Omit<MetadataRules, 'source' | 'mayBeLegacy'> & { audiences: readonly string[] }
@@ -67,6 +69,7 @@ function idRefusal(id: unknown): string | null {
     return 'must be 1 to 128 visible ASCII characters without " and \\'
   if (/^[\w-]{22}$/.test(id)) return 'must not look like an id of an account or a registered client (22 letters, digits, - and _)'
   if (/^[a-z][a-z\d+.-]*:/i.test(id)) return 'must not look like a URL'
+  if (BUILT_IN_CLIENTS.has(id)) return `must not be "${id}": that client is always there`
   return id === FIRST_PARTY_CLIENT_ID ? `must not be "${FIRST_PARTY_CLIENT_ID}": that is this deployment itself` : null
 }
 

@@ -1,4 +1,5 @@
 import clientsToml from '../../clients.toml'
+import { BUILT_IN_CLIENTS } from '../clients/built-in.ts'
 import type { KnownClient } from '../clients/client.ts'
 import { type ConfiguredClients, readConfiguredClients } from '../clients/configured-clients.ts'
 import { type Config, type ConfigProblem, readConfig } from '../config.ts'
@@ -27,6 +28,7 @@ export type Services = {
   /** Fetches what stands at addresses that others chose. */
   documents: DocumentFetcher
   clients: {
+    /** Those that are always there included. */
     configured: ConfiguredClients
     /** What was last read of registered clients, and when. */
     kept: BoundedMap<{ known: KnownClient | null; readMs: number }>
@@ -55,13 +57,14 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
     config,
   )
   if (!clients.ok) return clients
+  const configured = new Map([...BUILT_IN_CLIENTS, ...clients.clients])
   const ring = await openSecretRing(config.secrets)
   const reached = objects(env)
   const { keySet, list } = reached
   const binding: VerifierBinding = {
     jwks: () => keySet('jwks', (stub) => stub.jwks()),
     revocations: (after) => list('feed', (stub) => stub.feed(after)),
-    check: liveCheckOf(reached, clients.clients),
+    check: liveCheckOf(reached, configured),
   }
   const verifier = createVerifier({ issuer: config.issuer, audience: config.issuer, binding })
   const signer = new Signer(ring, {
@@ -79,7 +82,7 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
     objects: reached,
     hashes: new HashQueue(HASHES),
     documents: documentFetcher({ ...config, fetch: (url, init) => fetch(url, init), nowMs: () => Date.now() }),
-    clients: { configured: clients.clients, kept: boundedMap(KEPT_CLIENTS), used: boundedMap(KEPT_CLIENTS) },
+    clients: { configured, kept: boundedMap(KEPT_CLIENTS), used: boundedMap(KEPT_CLIENTS) },
   }
   opened = { env, services }
   return { ok: true, services }

@@ -12,6 +12,9 @@ export const CLOCK_SKEW = 10
 /** The `client_id` of the deployment's own apps. */
 export const FIRST_PARTY_CLIENT_ID = 'first-party'
 
+/** The `client_id` of the command `sallyport`. */
+export const CLI_CLIENT_ID = 'sallyport-cli'
+
 /** Seconds after which a verifier forgets a key set that it could not fetch again; a denied `kid` stays denied as long. */
 export const JWKS_HARD_AGE = 3600
 

@@ -38,7 +38,13 @@ const PACKAGES: { name: RegExp; only: RegExp }[] = [
 ]
 
 /** Rooms that import no package but these. */
-const ONLY_PACKAGES: Record<string, RegExp> = { protocol: /^$/, storage: /^$/, sdk: /^(jose|hono(\/.*)?)$/ }
+const ONLY_PACKAGES: Record<string, RegExp> = {
+  protocol: /^$/,
+  storage: /^$/,
+  sdk: /^(jose|hono(\/.*)?)$/,
+  // It is installed beside nothing else.
+  cli: /^node:/,
+}
 
 const IMPORT =
   /^(?:import|export)\s+(?:type\s+)?(?:\*[^'"]*|\{[^}]*\}|\w[\w$]*(?:\s*,\s*(?:\{[^}]*\}|\*\s+as\s+\w+))?)\s*from\s*['"]([^'"]+)['"]|^import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { publint } from 'publint'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { BIN, ROOT } from '../../scripts/toolchain.mjs'
+import { BIN, NODE, ROOT } from '../../scripts/toolchain.mjs'
 import { installedProject, type Project } from '../support/node/package.ts'
 
 const ENTRIES = ['sallyport/sdk', 'sallyport/hono', 'sallyport/accounts', 'sallyport/browser', 'sallyport/websocket', 'sallyport/dpop']
@@ -19,8 +19,8 @@ const manifest = async (directory: string) => JSON.parse(await readFile(path.joi
 const installed = () => manifest(path.join(project.directory, 'node_modules/sallyport'))
 
 describe('the published package', () => {
-  test('holds the compiled SDK, its types, and three documents', () => {
-    const others = project.files.filter((file) => !/^(sdk|protocol)\/.+(\.js|\.d\.ts)$/.test(file))
+  test('holds the compiled SDK and the command, their types, and three documents', () => {
+    const others = project.files.filter((file) => !/^(sdk|protocol|cli)\/.+(\.js|\.d\.ts)$/.test(file))
     expect(others).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
     expect(project.files).toContain('sdk/browser/create-client.js')
     expect(project.files).toContain('sdk/browser/create-client.d.ts')
@@ -37,6 +37,15 @@ describe('the published package', () => {
     expect(published).not.toHaveProperty('dependencies')
     expect(published).not.toHaveProperty('scripts')
     expect(published.peerDependenciesMeta).toEqual({ hono: { optional: true } })
+  })
+
+  test('has the command, which runs where no other package is installed', async () => {
+    const { bin } = await installed()
+    expect(bin).toEqual({ sallyport: 'cli/sallyport.js' })
+    const command = path.join(project.directory, 'node_modules/sallyport', bin.sallyport)
+    const { stdout } = await promisify(execFile)(NODE, [command, '--help'])
+    expect(stdout).toMatch(/^Usage: sallyport COMMAND/)
+    expect(await readFile(command, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
   })
 
   test('passes publint', async () => {

@@ -10,13 +10,15 @@ export type Example = {
   notesApi: string
   nodeApi: string
   browserApp: string
+  /** The resource: `…/mcp`. */
+  mcpServer: string
   adminToken: string
   /** Stops it as Ctrl-C does, and answers its exit code. */
   stop(): Promise<number | null>
 }
 
-export async function startExample(name: 'notes-api' | 'node-api' | 'browser-app'): Promise<Example> {
-  const ports = await freePorts(4)
+export async function startExample(name: 'notes-api' | 'node-api' | 'browser-app' | 'mcp-server'): Promise<Example> {
+  const ports = await freePorts(5)
   const adminToken = 'an-operator-token-of-the-example-tests'
   const child = spawn(NODE, [path.join(ROOT, 'scripts/example.mjs'), name, '--ports', ports.join()], {
     env: toolEnvironment({ ADMIN_TOKEN: adminToken }),
@@ -36,12 +38,13 @@ export async function startExample(name: 'notes-api' | 'node-api' | 'browser-app
   })
   await Promise.race([ready, ended])
   if (child.exitCode !== null) throw new Error(`The example ended with ${child.exitCode}: ${output}`)
-  const [sallyport = '', notesApi = '', nodeApi = '', browserApp = ''] = ports.map((port) => `http://localhost:${port}`)
+  const [sallyport = '', notesApi = '', nodeApi = '', browserApp = '', mcp = ''] = ports.map((port) => `http://localhost:${port}`)
   return {
     sallyport,
     notesApi,
     nodeApi,
     browserApp,
+    mcpServer: `${mcp}/mcp`,
     adminToken,
     async stop() {
       child.kill('SIGTERM')

@@ -20,6 +20,8 @@ export type ServerOptions = {
   vars?: Record<string, string>
   /** How many edges (separate isolates, a port each) share the objects of the first. Default 1. */
   workers?: number
+  /** Origin of the server that answers whatever the Worker fetches, in place of the network; `x-asked-for` names the URL. */
+  outbound?: string
 }
 
 export type Server = {
@@ -44,7 +46,7 @@ export type Server = {
 }
 
 /** Starts the bundle in dist/ on free loopback ports and answers once it accepts connections. */
-export async function startServer({ persist, vars = {}, workers = 1 }: ServerOptions = {}): Promise<Server> {
+export async function startServer({ persist, vars = {}, workers = 1, outbound }: ServerOptions = {}): Promise<Server> {
   if (!existsSync(path.join(DIST, 'worker.js'))) await build()
   const directory = persist ?? (await mkdtemp(path.join(tmpdir(), 'sallyport-')))
   const temporary = persist ? {} : { temporary: directory }
@@ -61,7 +63,7 @@ export async function startServer({ persist, vars = {}, workers = 1 }: ServerOpt
     const origin = origins[0] ?? ''
     const all = { SALLYPORT_ENV: 'development', ISSUER: origin, LAB: 'on', SIGN_UP: 'immediate', ...secrets, ...vars }
     const options = await miniflareOptions({ bundle: DIST, host: '127.0.0.1', ports, vars: all, persist: directory })
-    const start: Start = { options, ...temporary }
+    const start: Start = { options: outbound === undefined ? options : withOutbound(options, outbound), ...temporary }
     const first = await startHost(start, directory, collect)
     if (!first.ok) {
       if (tries < 5 && /in use/i.test(`${first.reason} ${output}`)) continue
@@ -93,6 +95,22 @@ export async function startServer({ persist, vars = {}, workers = 1 }: ServerOpt
       },
     }
   }
+}
+
+const OUTSIDE = `export default {
+  fetch(request, { OUTBOUND }) {
+    const { pathname, search } = new URL(request.url)
+    const asked = new Request(OUTBOUND + pathname + search, request)
+    asked.headers.set('x-asked-for', request.url)
+    return fetch(asked)
+  },
+}`
+
+/** A Worker of its own stands where the network would be. */
+function withOutbound(options: Start['options'], outbound: string): Start['options'] {
+  const modules = [{ type: 'ESModule' as const, path: 'outside.js', contents: OUTSIDE }]
+  const outside = { name: 'outside', modules, bindings: { OUTBOUND: outbound } }
+  return { ...options, workers: [...options.workers.map((edge) => ({ ...edge, outboundService: 'outside' })), outside] }
 }
 
 type Host = { ok: true; host: ChildProcess; pid: number } | { ok: false; reason: string }
