@@ -44,6 +44,47 @@ function value(random: Random, depth = 0): unknown {
   }
 }
 
+const ADDRESSES = [
+  'https://app.example.com/cb',
+  'http://127.0.0.1:0/cb',
+  'javascript:alert(1)',
+  'https://[::1',
+  'http://169.254.169.254/',
+  'app:/',
+  '\u0000',
+]
+
+const clientMetadata = (random: Random): Record<string, unknown> => ({
+  redirect_uris: random.pick<unknown>([
+    ['https://app.example.com/cb'],
+    [random.pick(ADDRESSES)],
+    Array(40).fill('https://a.example/'),
+    'x',
+    [null],
+  ]),
+  token_endpoint_auth_method: random.pick(['none', 'client_secret_basic', 'private_key_jwt', 'tls_client_auth', '__proto__']),
+  grant_types: random.pick<unknown>([
+    ['authorization_code'],
+    ['client_credentials'],
+    ['implicit'],
+    [],
+    'x',
+    Array(40).fill('refresh_token'),
+  ]),
+  jwks: random.pick<unknown>([
+    null,
+    { keys: [] },
+    { keys: [{ kty: 'oct', k: 'AAAA' }] },
+    { keys: 'x' },
+    { keys: [{ kty: 'RSA', n: 'AQ', e: 'AQAB' }] },
+    [],
+  ]),
+  jwks_uri: random.pick([null, ...ADDRESSES]),
+  backchannel_logout_uri: random.pick([null, ...ADDRESSES]),
+  client_name: random.pick(['App', '', '\u202e', '<b>', 'x'.repeat(2_000)]),
+  scope: random.pick([null, 'openid', 'openid  x', '"']),
+})
+
 /** Bodies as the routes take them, by the end of the path. Right form and right content together are rare: each such costs a hash. */
 const SHAPES: Record<string, (random: Random, known: Knowledge) => Record<string, unknown>> = {
   'sign-up': (random) => ({
@@ -78,6 +119,8 @@ const SHAPES: Record<string, (random: Random, known: Knowledge) => Record<string
     current_password: 'x',
     new_password: random.pick(['short', 'y'.repeat(300), 'password1234567', '\ud800'.repeat(20)]),
   }),
+  register: (random) => clientMetadata(random),
+  '{client_id}': (random, known) => ({ ...clientMetadata(random), client_id: random.pick([known.oauth.client_id, 'x']) }),
   roles: (random) => ({ roles: random.pick([['a b'], Array(40).fill('r'), 'admin', [''], [null], ['é'], [['r']]]) }),
 }
 

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { Agent, request as open } from 'node:http'
 import { body } from './hostile-body.ts'
+import { encodeForm, formFields, type OAuthKnowledge } from './hostile-form.ts'
 import type { Random } from './random.ts'
 
 export type HostileRequest = { method: string; path: string; headers: Record<string, string>; body?: Buffer }
@@ -20,6 +21,7 @@ export type Knowledge = {
   refresh: string
   sub: string
   sid: string
+  oauth: OAuthKnowledge
 }
 
 const LIMIT_MS = 5_000
@@ -67,7 +69,14 @@ const HEADERS: Record<string, (random: Random, known: Knowledge) => string> = {
       `Bearer a, Bearer b`,
       'Bearer é',
       `DPoP ${known.access}`,
+      `Bearer ${known.oauth.access_token}`,
+      `DPoP ${known.oauth.access_token}`,
+      `Bearer ${known.oauth.registration_access_token}`,
+      `Basic ${Buffer.from(`${known.oauth.client_id}:${known.oauth.client_secret}`).toString('base64')}`,
+      `Basic ${Buffer.from('\u0000:%ff').toString('base64')}`,
     ]),
+  dpop: (random, known) =>
+    random.pick([known.oauth.dpop, `${known.oauth.dpop}, ${known.oauth.dpop}`, '', 'x', 'e30.e30.e30', known.oauth.id_token, 'é']),
   cookie: (random, known) =>
     random.pick([
       known.cookie,
@@ -126,7 +135,7 @@ const QUERIES = [
 
 function pathLike(random: Random, known: Knowledge, pattern: string): string {
   const filled = pattern.replace(/\{(\w+)\}/g, (_, name) => {
-    const own = name === 'sid' ? known.sid : known.sub
+    const own = name === 'sid' ? known.sid : name === 'client_id' ? known.oauth.client_id : known.sub
     return random.pick([
       own,
       own.slice(1),
@@ -170,7 +179,9 @@ function credential(known: Knowledge, pattern: string): Record<string, string> {
   if (/^\/admin\/api\/keys\/|\/ban$/.test(pattern)) return {}
   if (pattern.startsWith('/admin/')) return { authorization: `Bearer ${known.operator}` }
   if (pattern.startsWith('/api/demo/') && !pattern.endsWith('session')) return { authorization: `Bearer ${known.access}` }
-  return pattern.startsWith('/api/') ? { cookie: known.cookie, origin: known.origin } : {}
+  if (pattern.startsWith('/oauth/register/')) return { authorization: `Bearer ${known.oauth.registration_access_token}` }
+  if (pattern === '/oauth/userinfo') return { authorization: `Bearer ${known.oauth.access_token}` }
+  return /^\/(api|consent|device|oauth\/(authorize|logout))/.test(pattern) ? { cookie: known.cookie, origin: known.origin } : {}
 }
 
 export function hostileRequest(random: Random, known: Knowledge): HostileRequest {
@@ -183,6 +194,12 @@ export function hostileRequest(random: Random, known: Knowledge): HostileRequest
   const withBody = method !== 'GET' && method !== 'HEAD' && !random.oneIn(8)
   if (withBody && !random.oneIn(5)) headers['content-type'] = 'application/json'
   if (withBody && random.oneIn(10)) headers['transfer-encoding'] = 'chunked'
-  const path = pathLike(random, known, operation.path)
+  const fields = random.oneIn(10) ? null : formFields(random, known, operation.path)
+  if (fields && withBody) {
+    if (!random.oneIn(8)) headers['content-type'] = 'application/x-www-form-urlencoded'
+    return { method, path: pathLike(random, known, operation.path), headers, body: encodeForm(random, fields) }
+  }
+  const query = fields && operation.method === 'GET' ? `?${new URLSearchParams(fields)}` : ''
+  const path = pathLike(random, known, operation.path) + query
   return { method, path, headers, ...(withBody ? { body: body(random, known, operation.path) } : {}) }
 }

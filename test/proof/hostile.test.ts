@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from '../support/node/http.ts'
 import { type Server, startServer } from '../support/node/server.ts'
 import { type Row, tally, writeFigures } from './figures.ts'
+import { holdOAuth, letsIn, type OAuthHolding, oauthPlaces } from './hostile-oauth.ts'
 import { type HostileRequest, hostileRequest, type Knowledge, sendHostile } from './hostile-request.ts'
 import { mutated } from './mutation.ts'
 import {
@@ -25,6 +26,7 @@ const REQUESTS = sized(3_000, 120_000)
 const MUTANTS = sized(2_000, 80_000)
 const LANES = 16
 const RENEWED_EVERY = 150
+const HELD_FOR = 500
 
 /** Everything that someone holds who signed up once with a cookie and once with tokens. */
 type Holder = { email: string; session: string; device: string; access: string; refresh: string; sub: string; sid: string }
@@ -85,7 +87,8 @@ async function holder(email: string): Promise<Holder> {
 
 async function knowledge(email: string): Promise<Knowledge> {
   const { session, access, refresh, sub, sid } = await holder(email)
-  return { origin: server.origin, operations, operator: server.vars.ADMIN_TOKEN ?? '', cookie: session, access, refresh, sub, sid }
+  const oauth = await holdOAuth(server, tokenIn(session))
+  return { origin: server.origin, operations, operator: server.vars.ADMIN_TOKEN ?? '', cookie: session, access, refresh, sub, sid, oauth }
 }
 
 /** Frames and paths of source code, and what a database says. */
@@ -104,7 +107,7 @@ async function bombard(count: number, next: (random: Random) => Promise<{ reques
     const find = (what: string) => findings.push({ what, request })
     if (status === 'late') find('no answer in 5 s')
     if (typeof status === 'number' && status >= 500) find(`answers ${status}`)
-    if (how !== undefined && typeof status === 'number' && status < 300) find(`accepted: ${how}`)
+    if (how !== undefined && typeof status === 'number' && letsIn(status, text)) find(`accepted: ${how}`)
     if (TRACE.test(text)) find('a stack trace')
     if (secrets.some((secret) => text.includes(secret))) find('a secret')
   })
@@ -199,6 +202,33 @@ describe('hostile input', { timeout: sized(120_000, 3_600_000) }, () => {
     const result = `${findings.length}; answers: ${tally(answers)}`
     rows.push({ what: 'tokens changed by a bit, a character, a member: accepted', size: `${MUTANTS} tokens`, result })
     expect([...new Set(findings.map(shown))].slice(0, 20)).toEqual([])
+    await expectUnharmed()
+  })
+
+  test('made from what OAuth hands out is accepted nowhere either', async () => {
+    let sent = 0
+    let held: Promise<OAuthHolding> | undefined
+    const hold = () => holdOAuth(server, tokenIn(victim.session))
+    const { findings, answers } = await bombard(MUTANTS, async (random) => {
+      // Codes and proofs live a minute.
+      if (sent++ % HELD_FOR === 0) held = hold()
+      const places = oauthPlaces(await (held ?? hold()))
+      const [kind, { real, places: of }] = random.pick(Object.entries(places))
+      const { how, text } = mutated(random, real)
+      return { request: random.pick(of)(text), how: `${kind}, ${how}` }
+    })
+    const result = `${findings.length}; answers: ${tally(answers)}`
+    const size = `${MUTANTS} of codes, tokens, request_uris, interactions, hints, assertions, proofs`
+    rows.push({ what: 'what OAuth hands out, changed by a bit, a character, a member: accepted', size, result })
+    expect([...new Set(findings.map(shown))].slice(0, 20)).toEqual([])
+    // None of it was used up: unchanged, each is taken at each place but where it goes once.
+    const untaken: string[] = []
+    for (const [kind, { real, places }] of Object.entries(oauthPlaces(await hold()))) {
+      const { status, text } = await sendHostile(server.origin, places.at(-1)?.(real) ?? withJson('GET', '/', {}, {}))
+      if (typeof status !== 'number' || !(letsIn(status, text) || text.includes('authorization_pending')))
+        untaken.push(`${kind}: ${status} ${text}`)
+    }
+    expect(untaken).toEqual([])
     await expectUnharmed()
   })
 
