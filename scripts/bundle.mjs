@@ -51,7 +51,7 @@ export async function build(directory = DIST) {
 /**
  * Miniflare's options for the bundle. Bindings, objects and compatibility come from wrangler.toml; a developer's `.dev.vars` does not.
  * @param {ServerDescription} server
- * @returns {Promise<import('miniflare').V4MiniflareOptions>}
+ * @returns {Promise<import('miniflare').V4MiniflareOptions & { workers: import('miniflare').V4WorkerOptions[] }>}
  */
 export async function miniflareOptions({ bundle, host, ports, vars, persist }) {
   const { unstable_getMiniflareWorkerOptions, unstable_readConfig } = await import('wrangler')
