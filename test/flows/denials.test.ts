@@ -13,7 +13,16 @@ import { type Server, startServer } from '../support/node/server.ts'
 
 const API = 'https://api.example.com'
 const SECRET = 'the-secret-of-the-api-in-this-test'
+const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
+const { x = '', y = '' } = await crypto.subtle.exportKey('jwk', pair.publicKey)
 const CLIENTS_TOML = `[[client]]
+client_id = "api-by-key"
+grant_types = ["client_credentials"]
+token_endpoint_auth_method = "private_key_jwt"
+jwks = { keys = [{ kty = "EC", crv = "P-256", x = "${x}", y = "${y}" }] }
+serves = ["${API}"]
+
+[[client]]
 client_id = "api"
 grant_types = ["client_credentials"]
 client_secret_sha256 = ["${createHash('sha256').update(SECRET).digest('base64url')}"]
@@ -187,14 +196,25 @@ describe('an account that changes', () => {
 })
 
 describe('a resource server that asks', () => {
-  const verifierFor = (client_secret: string) =>
-    createVerifier({ issuer: server.origin, audience: API, introspection: introspection({ client_id: 'api', client_secret }) })
+  const asking = (credentials: Parameters<typeof introspection>[0]) => {
+    const verifier = createVerifier({ issuer: server.origin, audience: API, introspection: introspection(credentials) })
+    return (token: string) => verifier.verifyToken(token, { freshness: 'live' })
+  }
 
-  test('with a wrong secret gets no answer, for a good token as for a revoked one, and reads why', async () => {
+  test('by private_key_jwt is answered each time, and hears of an end on the next request', async () => {
     const { own } = await somebody()
     const { access_token } = await tokensFor(http, own, await confidential(), USER)
-    const attempt = verifierFor('another').verifyToken(access_token, { freshness: 'live' })
-    await expect(attempt).rejects.toMatchObject({
+    const ask = asking({ client_id: 'api-by-key', private_key: pair.privateKey })
+    for (let nth = 0; nth < 3; nth++) expect((await ask(access_token)).freshness).toBe('live')
+    requireStatus(await own.post('/api/sign-out', {}, { origin: server.origin }), 204)
+    await expect(ask(access_token)).rejects.toMatchObject({ code: 'token_revoked' })
+    own.close()
+  })
+
+  test('with a wrong secret gets no answer, for a good token too, and reads why', async () => {
+    const { own } = await somebody()
+    const { access_token } = await tokensFor(http, own, await confidential(), USER)
+    await expect(asking({ client_id: 'api', client_secret: 'another' })(access_token)).rejects.toMatchObject({
       code: 'verifier_unavailable',
       reason: expect.stringContaining('/oauth/introspect: 401: check client_id and its credentials'),
     })
