@@ -1,6 +1,6 @@
 // npm run example NAME [-- --ports 8787,8788,8789,8790,8791]: starts an example with the Sallyport that it needs, until stopped. Nothing is kept.
 import { fork, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -21,6 +21,8 @@ const EXAMPLES = {
 const EXAMPLES_FOLDER = path.join(ROOT, 'examples')
 const USAGE = `Usage: npm run example ${Object.keys(EXAMPLES).join('|')} [-- --ports SALLYPORT,NOTES_API,NODE_API,BROWSER_APP,MCP_SERVER]`
 const STOP_MS = 5_000
+/** With which examples/node-api asks Sallyport about a token. */
+const NODE_API_SECRET = randomBytes(32).toString('base64url')
 
 /** @typedef {{ sallyport: number, 'notes-api': number, 'node-api': number, 'browser-app': number, 'mcp-server': number }} Ports */
 /** @typedef {() => Promise<unknown>} Stop */
@@ -64,6 +66,7 @@ async function workers(ports, parts, directory) {
     AUDIENCES: [origin(ports['notes-api']), origin(ports['node-api']), mcpResource(ports)].join(),
     SCOPES: 'notes:read notes:write',
     ALLOWED_ORIGINS: origin(ports['browser-app']),
+    CLIENTS_TOML: nodeApiClient(ports),
   }
   const options = await miniflareOptions({ bundle, host: 'localhost', ports: [ports.sallyport], vars, persist: directory })
   const ISSUER = origin(ports.sallyport)
@@ -75,6 +78,14 @@ async function workers(ports, parts, directory) {
   ]
   return { ...options, workers: [...options.workers, ...(await Promise.all(beside))] }
 }
+
+/** The entry of examples/node-api in clients.toml. @param {Ports} ports */
+const nodeApiClient = (ports) => `[[client]]
+client_id = "node-api"
+grant_types = ["client_credentials"]
+client_secret_sha256 = ["${createHash('sha256').update(NODE_API_SECRET).digest('base64url')}"]
+serves = ["${origin(ports['node-api'])}"]
+`
 
 /** @param {'notes-api' | 'mcp-server'} name @param {Ports} ports @param {Record<string, string>} bindings over its own [vars] */
 async function exampleWorker(name, ports, bindings) {
@@ -135,6 +146,7 @@ async function nodeApi(ports) {
       ISSUER: origin(ports.sallyport),
       AUDIENCE: origin(ports['node-api']),
       PORT: String(ports['node-api']),
+      CLIENT_SECRET: NODE_API_SECRET,
     }),
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -6,6 +6,7 @@ import { websocketFeed } from '../../src/sdk/websocket.ts'
 import { Connection, jsonOf } from '../client.mjs'
 import { accessToken, post, signUp } from '../people.mjs'
 import { VARS } from '../server.mjs'
+import { clientToken, revokeToken } from './oauth-client.mjs'
 import { ADMIN_TOKEN } from './servers.mjs'
 
 export const LOOPS = 32
@@ -26,17 +27,12 @@ export function pushedVerifier(port) {
   return createVerifier({ issuer: VARS.ISSUER, audience: VARS.ISSUER, feed, fetch: (url, init) => fetch(at(url), init) })
 }
 
-const denial = (token) => {
-  const { jti, exp } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'))
-  return { kind: 'jti', id: jti, end: exp + 20 }
-}
-
 /** How each kind of denial comes about; answers once it is acknowledged. */
 const REVOKE = {
   sid: ({ product, person }) => post(product, '/api/sign-out', {}, { cookie: `__Host-session=${person.session}`, origin: VARS.ISSUER }),
   'sub+ver': ({ product, person }) =>
     product.request('PUT', `/admin/api/accounts/${person.sub}/roles`, JSON_OPERATOR, '{"roles":["editor"]}'),
-  jti: ({ product, token }) => post(product, '/bench/deny', { denials: [denial(token)] }),
+  jti: ({ product, token }) => revokeToken(product, token),
   kid: ({ product, kid }) => product.request('POST', `/admin/api/keys/${kid}/revoke`, operator, ''),
 }
 const JSON_OPERATOR = { ...operator, 'content-type': 'application/json' }
@@ -48,10 +44,11 @@ class Subject {
     this.pushed = pushed
   }
 
-  async begin(kid) {
+  /** Another account. A `jti` is denied by the client whose token it is; the other kinds are of the deployment's own apps. */
+  async begin(kind, kid) {
     this.kid = kid
     this.person = await signUp(this.product)
-    this.token = await accessToken(this.product, this.person)
+    this.token = await (kind === 'jti' ? clientToken : accessToken)(this.product, this.person)
     const seen = [await this.answer('/fresh'), await this.answer('/live'), await this.isAcceptedHere()]
     if (`${seen}` !== '200,200,true') throw new Error(`not accepted before it was revoked: ${seen}`)
   }
@@ -110,7 +107,7 @@ async function concurrently(server, pushed, count) {
       const subject = await subjectAt(server, pushed)
       for (let kind = work.pop(); kind !== undefined; kind = work.pop()) {
         try {
-          await subject.begin()
+          await subject.begin(kind)
           seen[kind].push(await subject.revoke(kind))
         } catch (error) {
           failures.push(error)
@@ -131,7 +128,7 @@ async function keys(server, pushed, count) {
   for (let done = 0; done < count; done++) {
     const { kid } = jsonOf(await subject.product.request('POST', '/admin/api/keys/rotate', operator, ''))
     await wait(KEY_COOLDOWN)
-    await subject.begin(kid)
+    await subject.begin('kid', kid)
     seen.push(await subject.revoke('kid'))
   }
   subject.close()

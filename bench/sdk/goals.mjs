@@ -85,7 +85,7 @@ function delayGoals({ delays }) {
     const pushed = seen.map(({ pushedMs }) => pushedMs)
     const liveAccepted = seen.filter(({ liveAccepted }) => liveAccepted).length
     const [freshP99, freshMax, pushedP99] = [quantile(fresh, 0.99), Math.max(...fresh), quantile(pushed, 0.99)]
-    const what = `${seen.length} x \`${kind}\`${kind === 'jti' ? ' (no route denies one yet)' : ''}`
+    const what = `${seen.length} x \`${kind}\``
     goals.push(
       {
         figure: `${what}: \`live\` after the acknowledgement`,

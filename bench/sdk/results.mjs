@@ -109,8 +109,8 @@ const method = ({ plan, sizes }) => `- ${cpus().length} virtual cores (${cpus()[
 - Node: Sallyport's rows follow the list over a WebSocket. ${REDIS ? 'express-session keeps its sessions in Redis, whose CPU is not counted.' : 'express-session keeps its sessions in memory: `redis-server` was not found, so its row on Redis is left out.'}
 - Revocation: ${sizes.delays} each of \`sid\` (sign-out), \`sub\` + \`ver\` (roles changed) and \`jti\` at once, ${LOOPS} loops, an account each; each revokes, then asks \`live\` once and \`fresh\` every
   20 ms until refused, from the moment that the reply was read; so up to 20 ms of each figure is the asking. Then ${sizes.keys} signing keys, one after the other, whose
-  revocation is acknowledged a second after it was made. No route denies a \`jti\` yet: those are put in through \`RevocationList.add\` by an entry that only the bench has,
-  and the account that \`live\` asks knows nothing of them, so there \`live\` is as fresh as the view.
+  revocation is acknowledged a second after it was made. A \`jti\` is that of a token which an OAuth client got by the authorization code flow, and takes back at
+  \`/oauth/revoke\`; a \`sid\` and a \`sub\` are those of the deployment's own apps.
 - Denials of nobody: three in four of a \`sid\`, one of a \`sub\`. One by one: an \`add\` for each inside the object, the rows it writes counted; then
   1000 of them in turn, each over a call from the Worker. A check looks up five ids of a token (20,000 tokens in turn); "nothing added since" is the path of a
   token that was checked before. The view's size is what the heap grew by, garbage collected before and after; while it grows, the half as large old one is there too.

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { miniflareOptions } from '../../scripts/bundle.mjs'
 import { freePort, start, VARS } from '../server.mjs'
+import { CLIENTS_TOML } from './oauth-client.mjs'
 
 const HOST = '127.0.0.1'
 
@@ -22,7 +23,7 @@ export async function startPair(pair) {
 
 /** Miniflare's options for a pair. */
 export async function describePair({ product, api, bindings = {}, more = {} }, { port, apiPort, persist }) {
-  const vars = { ...VARS, SALLYPORT_SECRET: randomBytes(32).toString('base64url'), ADMIN_TOKEN }
+  const vars = { ...VARS, SALLYPORT_SECRET: randomBytes(32).toString('base64url'), ADMIN_TOKEN, CLIENTS_TOML }
   const { workers, ...options } = await miniflareOptions({ bundle: product, host: HOST, ports: [port], vars, persist })
   const described = await miniflareOptions({ bundle: api, host: HOST, ports: [apiPort], vars: {}, persist })
   const { durableObjects: _, bindings: __, ...worker } = described.workers[0]

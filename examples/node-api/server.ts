@@ -1,16 +1,25 @@
-// A service on plain node:http. Keys come from the issuer over HTTP, revocations are pushed over a WebSocket.
+// A service on plain node:http. Keys come from the issuer over HTTP, revocations are pushed over a WebSocket; what changes something asks
+// the issuer itself.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { introspection } from 'sallyport/introspection'
 import { createVerifier, TokenError } from 'sallyport/sdk'
 import { websocketFeed } from 'sallyport/websocket'
 
 const { ISSUER = 'http://localhost:8787', AUDIENCE = 'http://localhost:8789', PORT = '8789' } = process.env
+const { CLIENT_ID = 'node-api', CLIENT_SECRET = '' } = process.env
 
-const verifier = createVerifier({ issuer: ISSUER, audience: AUDIENCE, feed: websocketFeed() })
+const verifier = createVerifier({
+  issuer: ISSUER,
+  audience: AUDIENCE,
+  feed: websocketFeed(),
+  introspection: introspection({ client_id: CLIENT_ID, client_secret: CLIENT_SECRET }),
+})
 
 async function answer(request: IncomingMessage): Promise<Response> {
   const { authorization } = request.headers
   const headers = new Headers(authorization === undefined ? {} : { authorization })
-  const { claims, freshness, viewAgeMs } = await verifier.verify({ url: request.url ?? '/', headers })
+  const asked = request.method === 'GET' ? 'fresh' : 'live'
+  const { claims, freshness, viewAgeMs } = await verifier.verify({ url: request.url ?? '/', headers }, { freshness: asked })
   return Response.json({ sub: claims.sub, roles: claims.roles, freshness, viewAgeMs })
 }
 

@@ -128,10 +128,9 @@ export function decodeFeed(bytes: Uint8Array): FeedDecoding {
   if (view.getUint32(0) !== MAGIC || view.getUint8(4) !== VERSION || view.getUint8(5) > SNAPSHOT || view.getUint16(6) !== 0) {
     return malformed('header')
   }
-  const epochStart = Number(view.getBigUint64(16))
-  const asOf = Number(view.getBigUint64(24))
-  const sequence = Number(view.getBigUint64(32))
-  if (![epochStart, asOf, sequence].every(Number.isSafeInteger)) return malformed('header')
+  const numbers = [16, 24, 32].map((at) => Number(view.getBigUint64(at)))
+  const [epochStart = 0, asOf = 0, sequence = 0] = numbers
+  if (!numbers.every(Number.isSafeInteger)) return malformed('header')
   const segments = bytes.subarray(HEADER_SIZE)
   const count = walk(segments, null)
   if (count === null) return malformed('segments')

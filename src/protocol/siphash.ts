@@ -7,7 +7,7 @@ export type SipHashKey = Uint32Array
 export function readSipHashKey(bytes: Uint8Array): SipHashKey {
   if (bytes.length !== 16) throw new RangeError('a SipHash key has 16 bytes')
   const view = new DataView(bytes.buffer, bytes.byteOffset, 16)
-  return Uint32Array.of(view.getUint32(0, true), view.getUint32(4, true), view.getUint32(8, true), view.getUint32(12, true))
+  return Uint32Array.from([0, 4, 8, 12], (at) => view.getUint32(at, true))
 }
 
 const encoder = new TextEncoder()

@@ -1,6 +1,7 @@
 // The one schema of access token claims, total over any JSON object (RFC 9068 2.2 and 4, RFC 7519 4.1).
 
 import type { AccessTokenClaims } from '../protocol/claims.ts'
+import { isText } from './strict-json.ts'
 
 /** What a verifier asks of the claims. `clockTolerance` and `maxLifetime` are seconds. */
 export type ClaimRules = { issuer: string; audiences: readonly string[]; clockTolerance: number; maxLifetime: number }
@@ -31,8 +32,6 @@ export function checkClaims(payload: Record<string, unknown>, rules: ClaimRules,
   return { ok: true, claims: Object.freeze(payload) }
 }
 
-/** Ids may be addresses: a client may be named by its metadata document. */
-const isText = (value: unknown): value is string => typeof value === 'string' && value !== '' && value.length <= 2048
 const isScope = (value: unknown): boolean => value === '' || isText(value)
 const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
 const isVer = (value: unknown): boolean => isTime(value) && value <= MAX_VER

@@ -4,6 +4,7 @@ import { findBearer, isB64token } from '../protocol/bearer.ts'
 import type { AccessTokenClaims } from '../protocol/claims.ts'
 import type { WaitUntil } from './binding.ts'
 import { checkClaims } from './check-claims.ts'
+import type { DenialView } from './denial-view.ts'
 import { type KeyCache, keyCache } from './key-cache.ts'
 import { type KnownToken, knownToken } from './known-token.ts'
 import { type LiveCheck, liveCheck } from './live-check.ts'
@@ -42,7 +43,7 @@ export type VerifyCall = {
 export type BearerRequest = { readonly url: string; readonly headers: { get(name: string): string | null } }
 
 export type Verifier = {
-  /** The verified bearer token of a request. Rejects with `TokenError`, or TypeError where `live` is asked for without a binding. */
+  /** The verified bearer token of a request. Rejects with `TokenError`, or TypeError where `live` is asked for and nobody can be asked. */
   verify(request: BearerRequest, call?: VerifyCall): Promise<VerifiedToken>
   /** The same without a promise where nothing has to be waited for: a token seen before, a view that is current. Then it throws. */
   verifyNow(request: BearerRequest, call?: VerifyCall): VerifiedToken | Promise<VerifiedToken>
@@ -73,6 +74,7 @@ class TokenVerifier implements Verifier {
   readonly #keys: KeyCache
   readonly #memory: TokenMemory
   readonly #poll: ViewPoll
+  readonly #view: DenialView
   readonly #live: LiveCheck
 
   constructor(settings: VerifierSettings) {
@@ -83,8 +85,9 @@ class TokenVerifier implements Verifier {
     this.#keys = keyCache(source, { nowMs, keyCooldown })
     this.#memory = tokenMemory(settings.memory, this.#keys, settings.clockTolerance)
     this.#poll = viewPoll(source, { nowMs, freshFor, staleAfter })
+    this.#view = this.#poll.view
     this.#live = liveCheck(check, nowMs, staleAfter)
-    if (feed !== null) this.#poll.pushed = feed(issuer, this.#poll.view, nowMs)
+    if (feed !== null) this.#poll.pushed = feed(issuer, this.#view, nowMs)
   }
 
   async verify(request: BearerRequest, call?: VerifyCall): Promise<VerifiedToken> {
@@ -104,7 +107,7 @@ class TokenVerifier implements Verifier {
   /** Waits for nothing where the token is known and the view current: most requests. */
   #judgeToken(token: string, isFromHeader: boolean, call: VerifyCall = NO_CHOICES): VerifiedToken | Promise<VerifiedToken> {
     const { freshness = this.#settings.freshness, waitUntil } = call
-    if (call.freshness !== undefined) requireFreshness(freshness, this.#settings.check !== null)
+    if (call.freshness !== undefined) requireFreshness(freshness, this.#settings.check)
     const nowMs = this.#nowMs()
     const known = this.#memory.recall(token, nowMs)
     if (known === 'expired') throw this.#refusal('token_expired', 'expired')
@@ -136,8 +139,8 @@ class TokenVerifier implements Verifier {
   async keyStatus(kid: string, waitUntil?: WaitUntil): Promise<'good' | 'denied' | 'unknown'> {
     await this.#poll.becomesFresh(waitUntil)
     const nowMs = this.#nowMs()
-    if (this.#poll.view.deniesKey(kid, Math.floor(nowMs / 1000))) return 'denied'
-    return this.#poll.view.ageMs(nowMs) <= this.#settings.freshFor ? 'good' : 'unknown'
+    if (this.#view.deniesKey(kid, Math.floor(nowMs / 1000))) return 'denied'
+    return this.#view.ageMs(nowMs) <= this.#settings.freshFor ? 'good' : 'unknown'
   }
 
   close(): void {
@@ -164,7 +167,7 @@ class TokenVerifier implements Verifier {
   /** The view is within its bound. */
   #consultView(token: string, known: KnownToken, nowMs: number, waitUntil: WaitUntil | undefined): VerifiedToken | Promise<VerifiedToken> {
     if (this.#judge(known, nowMs) === 'unsure') return this.#askLiveWithin(token, known, waitUntil)
-    return this.#accept(known, 'fresh', this.#poll.view.ageMs(nowMs))
+    return this.#accept(known, 'fresh', this.#view.ageMs(nowMs))
   }
 
   /** The view is past its bound: wait for a new one; failing that, ask for this token alone. */
@@ -179,7 +182,7 @@ class TokenVerifier implements Verifier {
   async #askLive(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken> {
     await this.#poll.becomesFresh(waitUntil)
     const nowMs = this.#nowMs()
-    if (this.#poll.view.check(known, Math.floor(nowMs / 1000)) === 'revoked') throw this.#refusal('token_revoked', 'denied')
+    if (this.#view.check(known, Math.floor(nowMs / 1000)) === 'revoked') throw this.#refusal('token_revoked', 'denied')
     // Outdated or ended as well: the list says the one, the owner knows the other.
     const answer = await this.#ask(token, known, this.#settings.freshFor, waitUntil)
     if (answer === null) throw this.#unavailable()
@@ -196,13 +199,13 @@ class TokenVerifier implements Verifier {
     if (this.#settings.onUnavailable === 'refuse') throw this.#unavailable()
     const nowMs = this.#nowMs()
     this.#judge(known, nowMs)
-    const viewAge = this.#poll.view.ageMs(nowMs)
+    const viewAge = this.#view.ageMs(nowMs)
     return this.#accept(known, 'stale', Number.isFinite(viewAge) ? viewAge : null)
   }
 
   /** The issuer's answer for one token; null when there is none. While no view within `bound` says whether the key is denied, the key set has to. */
   async #ask(token: string, known: KnownToken, bound: number, waitUntil: WaitUntil | undefined): Promise<VerifiedToken | null> {
-    const isDue = this.#poll.view.ageMs(this.#nowMs()) > bound
+    const isDue = this.#view.ageMs(this.#nowMs()) > bound
     const published = isDue ? this.#keys.stillPublishes(known.key, waitUntil) : true
     const outcome = await this.#live.ask(token, known)
     if (outcome === 'unavailable') return null
@@ -215,7 +218,7 @@ class TokenVerifier implements Verifier {
 
   /** Throws when the view denies the token. */
   #judge(known: KnownToken, nowMs: number): 'clean' | 'unsure' {
-    const verdict = this.#poll.view.check(known, Math.floor(nowMs / 1000))
+    const verdict = this.#view.check(known, Math.floor(nowMs / 1000))
     if (verdict === 'clean' || verdict === 'unsure') return verdict
     throw this.#denied(verdict)
   }
@@ -226,11 +229,11 @@ class TokenVerifier implements Verifier {
     const { requires } = this.#settings
     const lack = requires && findLack(claims, requires, this.#nowMs() / 1000)
     if (lack) throw this.#refusal(lack.code, lack.reason, lack.needs)
-    return { claims, freshness, viewAgeMs, cursor: this.#poll.view.cursorText }
+    return { claims, freshness, viewAgeMs, cursor: this.#view.cursorText }
   }
 
   #unavailable(): TokenError {
-    return this.#refusal('verifier_unavailable', `no live answer; feed: ${this.#poll.failure()}`)
+    return this.#refusal('verifier_unavailable', `feed: ${this.#poll.failure()}; live: ${this.#live.failure()}`)
   }
 
   #denied(error: 'outdated' | 'revoked'): TokenError {

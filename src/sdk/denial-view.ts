@@ -4,7 +4,7 @@ import { DENIAL_KIND_CODES } from '../protocol/denial.ts'
 import { type FeedCursor, type FeedDecoding, type FeedHeader, forEachDenial, formatCursor } from '../protocol/feed.ts'
 import { readSipHashKey, type SipHashKey, sipHashText } from '../protocol/siphash.ts'
 import { DenialTable } from './denial-table.ts'
-import { fingerprint, type KnownToken, PRINT } from './known-token.ts'
+import { fingerprint, type KnownToken, knownToken, PRINT } from './known-token.ts'
 import { NEVER } from './single-flight.ts'
 
 /** `outdated`: only the token's `ver` is too low. `unsure`: the list may have forgotten what it knew of a token this old, so ask live. */
@@ -63,7 +63,7 @@ export class DenialView {
     let verdict: Verdict = chapter === null ? 'clean' : checkChapter(chapter, token, fingerprint(token, chapter.key), now)
     for (const former of this.#former) {
       if (verdict === 'revoked' || former.lastEnd < now) continue
-      const older = checkChapter(former, token, fingerprint({ ...token, prints: new Uint32Array(12), printsKey: null }, former.key), now)
+      const older = checkChapter(former, token, fingerprint(knownToken(token.claims, token.key), former.key), now)
       if (older !== 'clean') verdict = older
     }
     if (verdict !== 'clean') return verdict

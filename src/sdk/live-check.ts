@@ -3,12 +3,14 @@
 import type { VerifierBinding } from './binding.ts'
 import { boundedMap } from './bounded-map.ts'
 import type { KnownToken } from './known-token.ts'
-import { FLIGHT_TIMEOUT, within } from './single-flight.ts'
+import { FLIGHT_TIMEOUT, NEVER, within } from './single-flight.ts'
 
 /** `unavailable`: the issuer could not be asked, or gave no answer that makes sense. */
 export type LiveOutcome = 'active' | 'outdated' | 'revoked' | 'unavailable'
 
 export type LiveCheck = {
+  /** Why the last question had no answer; empty when it had one. For the operator. */
+  failure(): string
   /** Milliseconds since the token was last found active; null when not within the bound. */
   rememberedAgeMs(known: KnownToken, nowMs: number): number | null
   /** Asks now. Never throws; waits no longer than the time limit. */
@@ -18,17 +20,20 @@ export type LiveCheck = {
 const MAX_REMEMBERED = 10_000
 
 /** Without a `check` every answer is `unavailable`. `bound`: the milliseconds for which an active answer stands in for a view. */
-export function liveCheck(check: VerifierBinding['check'] | null, nowMs: () => number, bound: number): LiveCheck {
+export function liveCheck(check: VerifierBinding['check'] | undefined, nowMs: () => number, bound: number): LiveCheck {
   /** By jti, when the question was asked to which the answer was "active". */
   const active = boundedMap<number>(MAX_REMEMBERED)
+  let failure = ''
   return {
+    failure: () => failure,
     rememberedAgeMs({ claims }, nowMs) {
-      const age = nowMs - (active.get(claims.jti) ?? Number.NaN)
+      const age = nowMs - (active.get(claims.jti) ?? NEVER)
       return age >= 0 && age <= bound ? age : null
     },
     async ask(token, { claims }) {
       const { jti } = claims
       const askedMs = nowMs()
+      failure = ''
       try {
         const answer = check && (await within(check(token, claims), FLIGHT_TIMEOUT))?.value
         if (answer?.active === true) {
@@ -36,11 +41,12 @@ export function liveCheck(check: VerifierBinding['check'] | null, nowMs: () => n
           return 'active'
         }
         active.delete(jti)
-        if (answer?.active !== false) return 'unavailable'
-        return answer.error === 'outdated' ? 'outdated' : 'revoked'
-      } catch {
-        return 'unavailable'
+        if (answer?.active === false) return answer.error === 'outdated' ? 'outdated' : 'revoked'
+        failure = 'none'
+      } catch (error) {
+        failure = String(error)
       }
+      return 'unavailable'
     },
   }
 }

@@ -4,7 +4,7 @@
 import { decodeBase64url, decodeBase64urlBinary } from '../protocol/base64url.ts'
 import { MAX_BEARER_LENGTH } from '../protocol/bearer.ts'
 import { ACCESS_TOKEN_TYP } from '../protocol/claims.ts'
-import { isObject, readStrictJson } from './strict-json.ts'
+import { isObject, isText, readStrictJson } from './strict-json.ts'
 
 /** The signature algorithms that a verifier can be told to accept (RFC 7518 3.1, RFC 8037 3.1). */
 export type Algorithm = 'ES256' | 'EdDSA' | 'RS256'
@@ -21,7 +21,7 @@ export type ParsedJws = {
 export type ParsedToken = Pick<ParsedJws, 'signed' | 'signature'> & { alg: Algorithm; kid: string; payload: Record<string, unknown> }
 
 /** Whether a text may name a key: it has 1 to 128 characters. */
-export const isKid = (kid: unknown): kid is string => typeof kid === 'string' && kid !== '' && kid.length <= 128
+export const isKid = (kid: unknown): kid is string => isText(kid) && kid.length <= 128
 
 export type JwsParsing = { ok: true; jws: ParsedJws } | { ok: false; reason: string }
 export type TokenParsing = { ok: true; token: ParsedToken } | { ok: false; reason: string }

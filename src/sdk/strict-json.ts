@@ -22,8 +22,8 @@ const BACKSLASH = 0x5c
 export function readStrictJson(source: Uint8Array | string): JsonReading {
   try {
     // ASCII is the same text in UTF-8, and nearly all there is.
-    const isText = typeof source === 'string' && ascii.test(source)
-    const text = isText ? source : decoder.decode(typeof source === 'string' ? bytesOf(source) : source)
+    const isAscii = typeof source === 'string' && ascii.test(source)
+    const text = isAscii ? source : decoder.decode(typeof source === 'string' ? bytesOf(source) : source)
     const value: unknown = JSON.parse(text)
     // Of a member that occurs twice the parser keeps one, however its names are spelled.
     return countMembers(value, 0) === countNames(text) ? { ok: true, value } : { ok: false }
@@ -35,6 +35,9 @@ export function readStrictJson(source: Uint8Array | string): JsonReading {
 /** Whether a JSON value is an object. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Whether a value is a text that is there and not endless. Ids may be addresses: a client may be named by its metadata document. */
+export const isText = (value: unknown): value is string => typeof value === 'string' && value !== '' && value.length <= 2048
 
 /** The members of all objects in a value; `REFUSED` when something in it is refused. */
 function countMembers(value: unknown, depth: number): number {

@@ -2,10 +2,11 @@
 
 import { ACCESS_TOKEN_LIFETIME, CLOCK_SKEW } from '../protocol/claims.ts'
 import type { IssuerSource, VerifierBinding } from './binding.ts'
-import { type Fetch, httpIssuer } from './http-issuer.ts'
+import { type Fetch, httpIssuer, type Introspection } from './http-issuer.ts'
 import type { Algorithm } from './parse-token.ts'
 import type { PushedFeed } from './pushed-feed.ts'
 import { listOf, type Requirements } from './requirements.ts'
+import { isText } from './strict-json.ts'
 
 /**
  * How current an answer must be. `offline`: the token alone, refused at its `exp` only. `fresh`: the local view of the revocation list,
@@ -19,8 +20,10 @@ export type VerifierOptions = {
   issuer: string
   /** The audience or audiences that this service answers to; a token must name one of them. */
   audience: string | readonly string[]
-  /** On Cloudflare: a service binding to Sallyport's `Verifier` entrypoint. Without one there is no `live`. */
+  /** On Cloudflare: a service binding to Sallyport's `Verifier` entrypoint. */
   binding?: VerifierBinding
+  /** How the issuer is asked for `live` where there is no binding: `introspection()` of `sallyport/introspection`. Wins over a binding. */
+  introspection?: Introspection
   /** The issuer's keys by value (RFC 7517 5), in place of those it publishes: then no key is ever fetched, or found after a rotation. */
   jwks?: { keys: readonly object[] }
   /** How HTTP requests are sent where there is no binding. Default: the global `fetch`. */
@@ -60,8 +63,8 @@ export type VerifierSettings = {
   issuer: string
   audiences: readonly string[]
   source: IssuerSource
-  /** Null without a binding. */
-  check: VerifierBinding['check'] | null
+  /** Undefined where nobody can be asked. */
+  check: VerifierBinding['check'] | undefined
   feed: PushedFeed | null
   requires: Requirements | undefined
   resourceMetadata: string | undefined
@@ -87,15 +90,15 @@ const loopback = ['localhost', '127.0.0.1', '[::1]']
 
 /** The options with their defaults. Throws TypeError naming the option that is wrong. */
 export function readVerifierOptions(options: VerifierOptions): VerifierSettings {
-  const { issuer, audience, binding, jwks, feed = 'poll', requires, resourceMetadata } = options
+  const { issuer, audience, binding, introspection, jwks, feed = 'poll', requires, resourceMetadata } = options
   const { algorithms = allAlgorithms, freshness = 'fresh', onUnavailable = 'refuse', nowMs = () => Date.now() } = options
   need(isOrigin(issuer), 'issuer', 'an https origin (http on localhost), no trailing slash')
   need(isTexts(audience), 'audience', TEXTS)
   need(Array.isArray(algorithms) && algorithms.length > 0 && algorithms.every(isAlgorithm), 'algorithms', `some of ${allAlgorithms}`)
   need(binding === undefined || isBinding(binding), 'binding', 'jwks, revocations, check')
   need(jwks === undefined || (Array.isArray(jwks.keys) && jwks.keys.length > 0), 'jwks', '{ keys: [...] }')
-  need(feed === 'poll' || typeof feed === 'function', 'feed', 'poll, or websocketFeed()')
-  requireFreshness(freshness, binding !== undefined)
+  need(feed === 'poll' || isFunction(feed), 'feed', 'poll, or websocketFeed()')
+  need(introspection === undefined || isFunction(introspection), 'introspection', 'introspection()')
   need(onUnavailable === 'refuse' || onUnavailable === 'accept-stale', 'onUnavailable', 'refuse, accept-stale')
   need(resourceMetadata === undefined || URL.canParse(resourceMetadata), 'resourceMetadata', 'a URL')
   requireSound(requires)
@@ -104,11 +107,13 @@ export function readVerifierOptions(options: VerifierOptions): VerifierSettings 
   const staleAfter = integer('staleAfter', 5000, 1, 60_000)
   const send: Fetch = options.fetch ?? ((url, init) => fetch(url, init))
   const source = binding ?? httpIssuer(issuer, send)
+  const check: VerifierSettings['check'] = introspection?.(issuer, send) ?? (binding && ((token, claims) => binding.check(token, claims)))
+  requireFreshness(freshness, check)
   return {
     issuer,
     audiences: [...listOf(audience)],
     source: jwks === undefined ? source : { jwks: async () => jwks, revocations: (after) => source.revocations(after) },
-    check: binding === undefined ? null : (token, claims) => binding.check(token, claims),
+    check,
     feed: feed === 'poll' ? null : feed,
     requires,
     resourceMetadata,
@@ -126,15 +131,16 @@ export function readVerifierOptions(options: VerifierOptions): VerifierSettings 
 }
 
 /** Throws TypeError for what is no freshness (callers may have no types), and for `live` where nobody can be asked. */
-export function requireFreshness(freshness: Freshness, hasBinding: boolean): void {
+export function requireFreshness(freshness: Freshness, check: VerifierSettings['check']): void {
   need(freshnesses.includes(freshness), 'freshness', `one of ${freshnesses}`)
-  need(freshness !== 'live' || hasBinding, 'freshness', 'a binding, to be live')
+  need(freshness !== 'live' || check !== undefined, 'freshness', 'a binding or introspection, to be live')
 }
 
 const isAlgorithm = (value: unknown): boolean => allAlgorithms.some((name) => name === value)
 
-const isBinding = (binding: VerifierBinding): boolean =>
-  [binding?.jwks, binding?.revocations, binding?.check].every((method) => typeof method === 'function')
+const isFunction = (value: unknown): boolean => typeof value === 'function'
+
+const isBinding = (binding: VerifierBinding): boolean => [binding?.jwks, binding?.revocations, binding?.check].every(isFunction)
 
 function isOrigin(text: unknown): boolean {
   if (typeof text !== 'string' || !URL.canParse(text)) return false
@@ -144,7 +150,7 @@ function isOrigin(text: unknown): boolean {
 
 const isTexts = (value: unknown): boolean => {
   const list: unknown[] = Array.isArray(value) ? value : [value]
-  return list.length > 0 && list.every((text) => typeof text === 'string' && text !== '')
+  return list.length > 0 && list.every(isText)
 }
 
 /** A requirement that nobody could meet, or everybody, is a mistake. */

@@ -15,9 +15,7 @@ export type ViewPoll = {
   pushed: OpenFeed | null
   /** Why the feed cannot be had; for the operator. */
   failure(): string
-  /** Whether the view is within its bound at this moment. */
-  isWithinBound(nowMs: number): boolean
-  /** The same; starts the background refresh when it is due. */
+  /** Whether the view is within its bound at this moment; starts the background refresh when it is due. */
   isCurrent(nowMs: number, waitUntil?: WaitUntil): boolean
   /**
    * Brings the view within the bound if that can be done in time, and answers whether it is. While the feed is failing nobody waits
@@ -72,7 +70,6 @@ export function viewPoll(source: IssuerSource, { nowMs, freshFor, staleAfter, fl
     view,
     pushed: null,
     failure: flight.failure,
-    isWithinBound,
     isCurrent(atMs, waitUntil) {
       const age = view.ageMs(atMs)
       // One slow answer makes later ones look older than they are: that must not make the asking more frequent.

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -11,7 +12,15 @@ import { type Server, startServer } from '../support/node/server.ts'
 import { programsOf } from './blocks.ts'
 
 const API = 'https://api.example.com'
-const SERVICES = ['fetch-handler.ts', 'express.ts', 'fastify.ts', 'pushed.ts', 'dpop.ts']
+const SERVICES = ['fetch-handler.ts', 'express.ts', 'fastify.ts', 'pushed.ts', 'introspected.ts', 'dpop.ts']
+
+const SECRET = 'the-secret-of-the-notes-api-in-this-test'
+const CLIENTS_TOML = `[[client]]
+client_id = "notes-api"
+grant_types = ["client_credentials"]
+client_secret_sha256 = ["${createHash('sha256').update(SECRET).digest('base64url')}"]
+serves = ["${API}"]
+`
 
 type BrowserApp = {
   signIn(email: string, password: string): Promise<string>
@@ -28,7 +37,10 @@ let server: Server
 let client: Client
 let token: string
 beforeAll(async () => {
-  ;[project, server] = await Promise.all([installedProject(), startServer({ vars: { AUDIENCES: API, SCOPES: 'notes:read' } })])
+  ;[project, server] = await Promise.all([
+    installedProject(),
+    startServer({ vars: { AUDIENCES: API, SCOPES: 'notes:read', CLIENTS_TOML } }),
+  ])
   client = createClient(server.origin)
   const account = { email: 'ada@example.com', password: 'violet-otter-41-lantern', use: 'tokens', audience: API, scope: 'notes:read' }
   token = (await client.post<{ access_token: string }>('/api/sign-up', account)).json.access_token
@@ -118,6 +130,17 @@ describe('docs/sdk.md', () => {
     const { verifier } = await load<{ verifier: Verifier }>('pushed.ts')
     expect((await verifier.verifyToken(token)).claims.sub).toMatch(/^[\w-]{22}$/)
     verifier.close()
+  })
+
+  test('a service without a binding that asks for live, and hears of a sign-out on the next request', async () => {
+    process.env.NOTES_API_SECRET = SECRET
+    const { handle } = await load<{ handle: (request: Request) => Promise<Response> }>('introspected.ts')
+    const account = { email: 'bob@example.com', password: 'violet-otter-41-lantern', use: 'tokens', audience: API }
+    const { access_token, refresh_token } = (await client.post<Record<string, string>>('/api/sign-up', account)).json
+    const ask = (method: string) => handle(new Request(`${API}/notes`, { method, headers: { authorization: `Bearer ${access_token}` } }))
+    expect([(await ask('GET')).status, (await ask('DELETE')).status]).toEqual([200, 200])
+    await client.post('/api/sign-out', { refresh_token })
+    expect(await (await ask('DELETE')).json()).toMatchObject({ code: 'token_revoked' })
   })
 
   test('a fetch handler for bound tokens, which takes no others', async () => {

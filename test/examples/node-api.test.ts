@@ -41,6 +41,15 @@ test('without a token there is a challenge', async () => {
   expect([reply.status, reply.headers['www-authenticate']]).toEqual([401, 'Bearer'])
 })
 
+test('what changes something asks Sallyport itself, and is refused on the next request after a sign-out', async () => {
+  const { access_token, refresh_token } = await signUp('cyd@example.com')
+  const change = () => api.post('/anything', undefined, { authorization: `Bearer ${access_token}` })
+  expect((await change()).json).toMatchObject({ sub: expect.any(String), freshness: 'live' })
+  expect((await client.post('/api/sign-out', { refresh_token })).status).toBe(204)
+  const refused = await change()
+  expect([refused.status, refused.json.code]).toEqual([401, 'token_revoked'])
+})
+
 test('a sign-out is pushed: the token is refused within half a second', async () => {
   const { access_token, refresh_token } = await signUp('bob@example.com')
   expect((await ask(access_token)).status).toBe(200)

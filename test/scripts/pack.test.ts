@@ -7,7 +7,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BIN, NODE, ROOT } from '../../scripts/toolchain.mjs'
 import { installedProject, type Project } from '../support/node/package.ts'
 
-const ENTRIES = ['sallyport/sdk', 'sallyport/hono', 'sallyport/accounts', 'sallyport/browser', 'sallyport/websocket', 'sallyport/dpop']
+const ENTRIES = [
+  'sallyport/sdk',
+  'sallyport/hono',
+  'sallyport/accounts',
+  'sallyport/introspection',
+  'sallyport/browser',
+  'sallyport/websocket',
+  'sallyport/dpop',
+]
 
 let project: Project
 beforeAll(async () => {
@@ -68,10 +76,11 @@ describe('the published package', () => {
 
   test('is imported by Node, each entry, where no other package is installed', async () => {
     const script = `for (const entry of ${JSON.stringify(ENTRIES)}) console.log(Object.keys(await import(entry)).join())`
-    const [sdk, hono, accounts, browser, websocket, dpop] = (await project.run(script)).trim().split('\n')
+    const [sdk, hono, accounts, introspection, browser, websocket, dpop] = (await project.run(script)).trim().split('\n')
     expect(sdk).toBe('TokenError,createVerifier')
     expect(hono).toContain('authenticate')
     expect(accounts).toBe('withAccounts')
+    expect(introspection).toBe('introspection')
     expect(browser).toBe('ClientError,createClient')
     expect(websocket).toBe('websocketFeed')
     expect(dpop).toBe('DpopError,dpopVerifier')

@@ -59,10 +59,10 @@ export default {
     const { pathname } = new URL(request.url)
     if (pathname === '/bench/calls') return Response.json(calls)
     if (!pathname.startsWith('/bench/deny')) return worker.fetch(request, env, ctx)
-    const { denials, count, end } = await request.json()
+    const { count, end } = await request.json()
     const list = env.REVOCATION_LIST.getByName('list')
     if (pathname === '/bench/deny-singly') return Response.json(await list.addSingly(strangers(count, end)))
-    const cursor = await list.add(denials ?? strangers(count, end))
+    const cursor = await list.add(strangers(count, end))
     return Response.json({ cursor })
   },
 }

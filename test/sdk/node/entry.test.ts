@@ -32,7 +32,7 @@ test('the verifier is at most 25,000 bytes minified, with all that it imports', 
 test('hono, the WebSocket and the browser’s part are not in it', async () => {
   const { files } = await bundleOf('index.ts')
   expect(files).toContain('src/sdk/create-verifier.ts')
-  for (const optional of ['hono', 'dpop', 'dpop-proof', 'websocket', 'protected-resource', 'browser'])
+  for (const optional of ['hono', 'dpop', 'dpop-proof', 'websocket', 'protected-resource', 'introspection', 'browser'])
     expect(files).not.toContain(`src/sdk/${optional}.ts`)
 })
 
@@ -41,6 +41,7 @@ test.each([
   ['hono.ts', 8_000],
   ['websocket.ts', 8_000],
   ['accounts.ts', 1_000],
+  ['introspection.ts', 5_000],
 ])('sallyport/%s brings no verifier of its own', async (entry, most) => {
   const { bytes, files, packages } = await bundleOf(entry)
   expect(files).not.toContain('src/sdk/create-verifier.ts')

@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { V4WorkerOptions } from 'miniflare'
 import { build, DIST, miniflareOptions } from '../../../scripts/bundle.mjs'
 import { NODE, ROOT, toolEnvironment } from '../../../scripts/toolchain.mjs'
 
@@ -22,6 +23,8 @@ export type ServerOptions = {
   workers?: number
   /** Origin of the server that answers whatever the Worker fetches, in place of the network; `x-asked-for` names the URL. */
   outbound?: string
+  /** Another Worker in the same workerd, for example `boundApi()`: described with its port, the first edge and the issuer. */
+  beside?: (port: number, first: V4WorkerOptions, issuer: string) => Promise<V4WorkerOptions>
 }
 
 export type Server = {
@@ -29,6 +32,8 @@ export type Server = {
   origin: string
   /** One for each edge, `origin` first. */
   origins: string[]
+  /** Of the Worker beside it. */
+  besideOrigin: string
   url(path: string): string
   /** Where the objects' state lies. */
   directory: string
@@ -46,7 +51,7 @@ export type Server = {
 }
 
 /** Starts the bundle in dist/ on free loopback ports and answers once it accepts connections. */
-export async function startServer({ persist, vars = {}, workers = 1, outbound }: ServerOptions = {}): Promise<Server> {
+export async function startServer({ persist, vars = {}, workers = 1, outbound, beside }: ServerOptions = {}): Promise<Server> {
   if (!existsSync(path.join(DIST, 'worker.js'))) await build()
   const directory = persist ?? (await mkdtemp(path.join(tmpdir(), 'sallyport-')))
   const temporary = persist ? {} : { temporary: directory }
@@ -58,11 +63,14 @@ export async function startServer({ persist, vars = {}, workers = 1, outbound }:
 
   // A free port may be taken by another test before workerd binds it.
   for (let tries = 1; ; tries++) {
-    const ports = await freePorts(workers)
+    const [besidePort = 0, ...ports] = await freePorts(1 + workers)
     const origins = ports.map((port) => `http://localhost:${port}`)
     const origin = origins[0] ?? ''
     const all = { SALLYPORT_ENV: 'development', ISSUER: origin, LAB: 'on', SIGN_UP: 'immediate', ...secrets, ...vars }
-    const options = await miniflareOptions({ bundle: DIST, host: '127.0.0.1', ports, vars: all, persist: directory })
+    const described = await miniflareOptions({ bundle: DIST, host: '127.0.0.1', ports, vars: all, persist: directory })
+    const [edge] = described.workers
+    const others = beside && edge ? [await beside(besidePort, edge, all.ISSUER)] : []
+    const options = { ...described, workers: [...described.workers, ...others] }
     const start: Start = { options: outbound === undefined ? options : withOutbound(options, outbound), ...temporary }
     const first = await startHost(start, directory, collect)
     if (!first.ok) {
@@ -74,6 +82,7 @@ export async function startServer({ persist, vars = {}, workers = 1, outbound }:
     return {
       origin,
       origins,
+      besideOrigin: `http://localhost:${besidePort}`,
       directory,
       url: (path) => new URL(path, origin).href,
       get pid() {
