@@ -16,10 +16,14 @@ export function logoutStore(sql: SqlStorage) {
       )
     },
     first(): QueuedLogout | null {
-      return sql.exec<QueuedLogout>(`SELECT ${COLUMNS} FROM logout_notice ORDER BY seq LIMIT 1`).toArray()[0] ?? null
+      return sql.exec<QueuedLogout>(`SELECT ${COLUMNS} FROM logout_notice ORDER BY due_at, seq LIMIT 1`).toArray()[0] ?? null
     },
     retry(id: string, tries: number, dueAt: number): void {
       sql.exec('UPDATE logout_notice SET tries = ?, due_at = ? WHERE id = ?', tries, dueAt, id)
+    },
+    /** None is due before that. */
+    postpone(dueAt: number): void {
+      sql.exec('UPDATE logout_notice SET due_at = ? WHERE due_at < ?', dueAt, dueAt)
     },
     remove(id: string): void {
       sql.exec('DELETE FROM logout_notice WHERE id = ?', id)

@@ -33,6 +33,8 @@ type Stores = { clients: ClientStore; outbox: OutboxStore; logouts: LogoutStore 
  */
 export class Client extends DurableObject<Env> {
   #opened: Stores | null = null
+  /** Logout notices in a row that could not be delivered. An evicted object begins anew: a few tries more. */
+  #failures = 0
 
   // Not in the constructor: an id that somebody made up is asked about, and stores nothing.
   get #stores(): Stores {
@@ -175,7 +177,7 @@ export class Client extends DurableObject<Env> {
     })
     await this.#deliver()
     const { clients, outbox, logouts } = this.#stores
-    await deliverLogouts(this.env, logouts, clients.get()?.client ?? null)
+    this.#failures = await deliverLogouts(this.env, logouts, clients.get()?.client ?? null, this.#failures)
     this.#setAlarm()
     if (clients.get() !== null || outbox.pending(1).length > 0 || clients.nextExpiry() !== null || logouts.first() !== null) return
     await this.ctx.storage.deleteAll()

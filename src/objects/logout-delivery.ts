@@ -32,29 +32,35 @@ async function openSigner(env: Env, config: Config): Promise<Signer> {
 }
 
 /**
- * Brings a client its logout tokens (OpenID Connect Back-Channel Logout, 2.5 to 2.8), oldest first: while one cannot be delivered the ones
- * after it wait, and after a day it is dropped. Whoever signed out has long been answered.
+ * Brings a client its logout tokens (OpenID Connect Back-Channel Logout, 2.5 to 2.8). One that cannot be delivered goes behind the others:
+ * a client that always refuses one (anybody can sign out of a session that it has never seen) still hears of the rest. After a day it is
+ * dropped. `failures`: how many tries in a row have failed before; all wait the longer, the more there are. Answers how many it is now.
  */
-export async function deliverLogouts(env: Env, store: LogoutStore, registered: Client | null): Promise<void> {
+export async function deliverLogouts(env: Env, store: LogoutStore, registered: Client | null, failures: number): Promise<number> {
   const read = readConfig({ ...env })
-  if (!read.ok) return
+  if (!read.ok) return failures
   const now = () => Math.floor(Date.now() / 1000)
   store.sweep(now() - LOGOUT_RETRY_SECONDS)
   let signer: Signer | null = null
+  let failed = failures
   for (let round = 0; round < MAX_ROUND; round++) {
     const notice = store.first()
-    if (!notice || notice.due_at > now()) return
+    if (!notice || notice.due_at > now()) return failed
     signer ??= await openSigner(env, read.config)
     const failure = await send(notice, signer, algOf(notice, registered, read.config), read.config)
     if (failure === null) {
       store.remove(notice.id)
+      failed = 0
       continue
     }
     const tries = notice.tries + 1
-    store.retry(notice.id, tries, now() + logoutWait(tries))
+    failed++
+    store.postpone(now() + logoutWait(failed))
+    store.retry(notice.id, tries, now() + Math.max(logoutWait(tries), logoutWait(failed)) + 1)
     console.warn(JSON.stringify({ level: 'warn', event: 'logout_not_delivered', client_id: notice.client_id, tries, reason: failure }))
-    return
+    return failed
   }
+  return failed
 }
 
 /** What its ID tokens are signed with (Back-Channel Logout, 2.4): as it registered, as the operator says, or as everybody's. */
