@@ -5,9 +5,16 @@ import { openEnvelope, sealEnvelope } from '../tokens/envelope.ts'
  * An authorization request that waits while somebody signs in or consents: the parameters as they were asked, and when. It is carried by
  * the pages themselves, sealed, so that nothing is stored for a stranger; it opens nothing, and whoever holds it could as well have asked
  * again. `started_at` in integer seconds: `prompt=login` wants a sign-in that is younger.
- * `sub`: whom the consent page was shown to; what another account says on it is not theirs.
+ * `sub`, `scope`: whom the consent page was shown to, and what it asked for; what another account says on it is not theirs, and what the
+ * client has registered meanwhile was not allowed.
  */
-export type Interaction = { parameters: Readonly<Record<string, string>>; started_at: number; pushed: boolean; sub?: string }
+export type Interaction = {
+  parameters: Readonly<Record<string, string>>
+  started_at: number
+  pushed: boolean
+  sub?: string
+  scope?: string
+}
 
 /** Seconds that a page may be left open. */
 export const INTERACTION_SECONDS = 3600
