@@ -10,7 +10,13 @@ import type { SessionStore } from '../sessions/session-store.ts'
 import type { AccountRow } from './account.ts'
 import type { AccountStore } from './account-store.ts'
 
-export type LifecycleStores = { accounts: AccountStore; sessions: SessionStore; families: FamilyStore; outbox: OutboxStore }
+export type LifecycleStores = {
+  accounts: AccountStore
+  sessions: SessionStore
+  families: FamilyStore
+  outbox: OutboxStore
+  codes: { dropPending(): void }
+}
 
 /** Outdates every access token issued so far: one entry in the list, however many tokens. Answers the changed row. */
 export function raiseVersion(stores: Pick<LifecycleStores, 'accounts' | 'outbox'>, account: AccountRow, now: number): AccountRow {
@@ -20,11 +26,12 @@ export function raiseVersion(stores: Pick<LifecycleStores, 'accounts' | 'outbox'
   return raised
 }
 
-/** Ends every session and family, but those of `keptSid`, and outdates every access token. */
+/** Ends every session and family, but those of `keptSid`, outdates every access token, and drops codes (a device has one for minutes). */
 export function endEverything(stores: LifecycleStores, account: AccountRow, keptSid: string | null, now: number): AccountRow {
   const ended = stores.sessions.open().filter(({ sid }) => sid !== keptSid)
   stores.sessions.endAllBut(keptSid, now)
   stores.families.endAllBut(keptSid, now)
+  stores.codes.dropPending()
   tellClients(
     stores,
     ended.map(({ sid }) => sid),

@@ -30,7 +30,7 @@ export function readClientKeys(value: unknown): ReadKeys {
   for (const item of keys) {
     const members = membersOf(item)
     if (!members) return { ok: false, description: 'jwks must hold JSON Web Keys' }
-    if (PRIVATE_MEMBERS.some((name) => members.has(name)) || members.get('kty') === 'oct') {
+    if (isSecret(members)) {
       return { ok: false, description: 'jwks must hold public keys only; a private or symmetric key was sent: replace it' }
     }
     const key = readPublicKey(members)
@@ -40,6 +40,21 @@ export function readClientKeys(value: unknown): ReadKeys {
   if (new Set(kids).size < kids.length) return { ok: false, description: 'jwks must not use a kid twice' }
   return { ok: true, jwks: { keys: kept }, usable: kept.length }
 }
+
+/**
+ * What we can use of keys that a client publishes: their checked members only. Unlike a set by value nothing is refused, for it is fetched
+ * again and again, and may hold keys for others; but what a stranger wrote beside them is not kept in anybody's memory.
+ */
+export function usableKeys(keys: readonly unknown[]): object[] {
+  return keys.flatMap((item): object[] => {
+    const members = membersOf(item)
+    const key = members && !isSecret(members) ? readPublicKey(members) : null
+    return key ? [key] : []
+  })
+}
+
+const isSecret = (members: ReadonlyMap<string, unknown>): boolean =>
+  PRIVATE_MEMBERS.some((name) => members.has(name)) || members.get('kty') === 'oct'
 
 const membersOf = (value: unknown): Map<string, unknown> | null =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? new Map(Object.entries(value)) : null

@@ -38,6 +38,14 @@ export function failAttempt(state: AttemptState, nowMs: number): AttemptState {
   return stamped(known?.failures ?? 1, known?.blocked_until_ms ?? 0, nowMs)
 }
 
+/**
+ * Answers the state to store after a right try where wrong ones before it still count: the try itself costs nothing, and forgives nothing.
+ * Null: nothing is left to store.
+ */
+export function forgiveAttempt(state: AttemptState): AttemptState {
+  return state === null || state.failures <= 1 ? null : { ...state, failures: state.failures - 1, blocked_until_ms: 0 }
+}
+
 function remembered(state: AttemptState, nowMs: number): AttemptState {
   return state !== null && nowMs - state.last_ms < ATTEMPT_MEMORY * 1000 ? state : null
 }

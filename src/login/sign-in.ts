@@ -13,7 +13,7 @@ import type { SessionStore } from '../sessions/session-store.ts'
 import { type Carry, type SignInFacts, type StartedSession, startSession } from '../sessions/start.ts'
 import { randomId } from '../tokens/random-id.ts'
 import type { AttemptStore } from './attempt-store.ts'
-import { beginAttempt, failAttempt } from './attempts.ts'
+import { beginAttempt, failAttempt, forgiveAttempt } from './attempts.ts'
 import { decodePhc, type HashParameters, needsRehash, newParameters } from './password-hash.ts'
 import type { PasswordStore } from './password-store.ts'
 
@@ -63,6 +63,13 @@ export function beginTry(stores: Pick<SignInStores, 'attempts' | 'passwords'>, c
   stores.attempts.put(counter, attempt.state)
   const phc = stores.passwords.get()
   return { ok: true, parameters: (phc && decodePhc(phc)?.parameters) || newParameters() }
+}
+
+/** A counted try was right, and takes back its own count only. */
+export function forgiveTry({ attempts }: Pick<SignInStores, 'attempts'>, counter: string): void {
+  const left = forgiveAttempt(attempts.get(counter))
+  if (left) attempts.put(counter, left)
+  else attempts.clear(counter)
 }
 
 /** Compares a digest with the password's, and settles the counted try; null is wrong whatever the password. */

@@ -26,7 +26,9 @@ export type AuthorizationReading = { ok: true; request: AuthorizationRequest } |
 /** What this deployment makes tokens for, and what they may say. */
 export type Offer = { audiences: readonly string[]; scopes: readonly string[]; issuer: string }
 
-/** Each longer than anything honest; the whole request is bounded by the length of an address. */
+/** Bytes of all parameters as they are sealed or stored: pages carry them in forms of at most 16 KiB. */
+const MAX_PARAMETERS = 8192
+/** Longer than anything honest. */
 const MAX_NONCE = 512
 const thumbprint = /^[A-Za-z0-9_-]{43}$/
 
@@ -40,6 +42,9 @@ class Refusal extends Error {
 
 export function readAuthorizationRequest(parameters: Parameters, client: Client, offer: Offer): AuthorizationReading {
   try {
+    if (Buffer.byteLength(JSON.stringify(Object.fromEntries(parameters))) > MAX_PARAMETERS) {
+      throw new Refusal('invalid_request', 'The request is too long.')
+    }
     if (parameters.has('request')) throw new Refusal('request_not_supported', 'Request objects are not supported; PAR is (RFC 9126).')
     if (parameters.has('request_uri')) throw new Refusal('request_uri_not_supported', 'A request_uri is had by PAR (RFC 9126).')
     readResponseType(parameters)

@@ -52,9 +52,9 @@ export function authorize(stores: AuthorizeStores, ask: AuthorizationAsk, now: n
   if (ask.signed_in_since !== null && session.auth_time < ask.signed_in_since) return refuse('too_old')
   // Whoever has signed in for this very request is young enough, even for `max_age=0`.
   if (ask.max_age !== null && now - session.auth_time > ask.max_age && session.auth_time < ask.started_at) return refuse('too_old')
-  const address = ask.redirect_uri ?? ''
-  const allowed = ask.consent === 'remembered' && stores.consents.covers(ask.client_id, address, ask.scope)
-  if (ask.consent === 'given') stores.consents.give(ask.client_id, address, ask.scope, now)
+  const consent = { client_id: ask.client_id, redirect_uri: ask.redirect_uri ?? '', aud: ask.aud, scope: ask.scope }
+  const allowed = ask.consent === 'remembered' && stores.consents.covers(consent)
+  if (ask.consent === 'given') stores.consents.give(consent, now)
   else if (!allowed) return { ok: false, error: 'consent_required', person: { email: account.email, name: account.name } }
   const { client_id, redirect_uri, scope, aud, code_challenge, nonce, jkt, logout_uri } = ask
   const id = randomId()

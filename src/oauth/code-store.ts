@@ -41,6 +41,10 @@ export function codeStore(sql: SqlStorage) {
     consume(id: string, by: string, grantId: string): void {
       sql.exec('UPDATE authorization_code SET consumed_by = ?, grant_id = ? WHERE id = ?', by, grantId, id)
     },
+    /** What was authorized and not yet taken is taken no more. */
+    dropPending(): void {
+      sql.exec('DELETE FROM authorization_code WHERE consumed_by IS NULL')
+    },
     sweep(now: number): void {
       sql.exec('DELETE FROM authorization_code WHERE expires_at < ?', now - KEEP_SECONDS)
     },

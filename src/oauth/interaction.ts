@@ -6,13 +6,15 @@ import { openEnvelope, sealEnvelope } from '../tokens/envelope.ts'
  * the pages themselves, sealed, so that nothing is stored for a stranger; it opens nothing, and whoever holds it could as well have asked
  * again. `started_at` in integer seconds: `prompt=login` wants a sign-in that is younger.
  * `pushed`: the pushed request that it came from (RFC 9126), which only one visit can have a code for; null: the address itself.
- * `sub`: whom the consent page was shown to; what another account says on it is not theirs.
+ * `sub`, `scope`: whom the consent page was shown to, and what it asked for; what another account says on it is not theirs, and what the
+ * client has registered meanwhile was not allowed.
  */
 export type Interaction = {
   parameters: Readonly<Record<string, string>>
   started_at: number
   pushed: { id: string; visit: string } | null
   sub?: string
+  scope?: string
 }
 
 /** Seconds that a page may be left open. */

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto'
 import { newFamily } from '../sessions/family.ts'
 import { equalBytes } from '../sessions/prove.ts'
 import { endFamily, grantFamilyToken, type RefreshStores } from '../sessions/refresh.ts'
-import { type Authentication, FAMILY_LIFETIME_SECONDS, type FamilyRow, sessionEnd, type TokenGrant } from '../sessions/session.ts'
+import {
+  type Authentication,
+  FAMILY_LIFETIME_SECONDS,
+  type FamilyRow,
+  familyEnd,
+  sessionEnd,
+  type TokenGrant,
+} from '../sessions/session.ts'
 import { type Generation, newestOf } from '../sessions/start.ts'
 import type { CodeRow, CodeStore } from './code-store.ts'
 
@@ -89,6 +96,8 @@ export function redeemCode(stores: RedeemStores, presented: PresentedCode, now: 
   if (!account || account.banned_at !== null || !session || now >= sessionEnd(session)) return refuse('closed')
   const family = code.grant_id === null ? begin(stores, code, presented, session, now) : stores.families.get(code.grant_id)
   if (family === null) return refuse(now >= code.expires_at ? 'expired' : 'closed')
+  // A replay may have come between our own try and its repeat.
+  if (now >= familyEnd(family)) return refuse('closed')
   const { scope } = code
   return {
     ok: true,

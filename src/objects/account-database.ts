@@ -4,12 +4,14 @@ import { type ProvenSession, proveSession, type SessionProof, type UnprovenSessi
 import { isMigrated, migrate } from '../storage/migrate.ts'
 import init from '../storage/schema/account/0001-init.sql'
 import oauth from '../storage/schema/account/0002-oauth.sql'
+import consent from '../storage/schema/account/0003-consent-audience.sql'
 import { type AccountStores, openStores } from './account-stores.ts'
 import { deliver, FIRST_RETRY_MS, retryDelay } from './delivery.ts'
 
 const MIGRATIONS = [
   { id: '0001-init', sql: init },
   { id: '0002-oauth', sql: oauth },
+  { id: '0003-consent-audience', sql: consent },
 ]
 
 const SWEEP_SECONDS = 3600

@@ -8,6 +8,7 @@ import {
   beginSignIn,
   beginTry,
   finishSignIn,
+  forgiveTry,
   PASSWORD_FACTS,
   type SignedIn,
   settleTry,
@@ -140,8 +141,9 @@ export class Account extends DurableObject<Env> {
     return this.#database.proven(proof, ({ session }, _, nowMs) => beginTry(this.#stores, `device:${session.sid}`, nowMs))
   }
 
+  /** The try that was counted last was right. Wrong ones before it still count: anybody can get a right code, of a device of their own. */
   foundUserCode(proof: SessionProof): void {
-    this.#database.proven(proof, ({ session }) => this.#stores.attempts.clear(`device:${session.sid}`))
+    this.#database.proven(proof, ({ session }) => forgiveTry(this.#stores, `device:${session.sid}`))
   }
 
   /** One presentation of a code. A replay has ended what the first one gave, and the list knows when this answers. */

@@ -177,7 +177,7 @@ export class Client extends DurableObject<Env> {
     const { clients, outbox, logouts } = this.#stores
     await deliverLogouts(this.env, logouts, clients.get()?.client ?? null)
     this.#setAlarm()
-    if (clients.get() !== null || outbox.pending(1).length > 0 || clients.nextExpiry() !== null || logouts.first() !== null) return
+    if (clients.get() !== null || outbox.pending(1).length > 0 || clients.nextExpiry() !== null || logouts.nextDue() !== null) return
     await this.ctx.storage.deleteAll()
     this.#opened = null
   }
@@ -221,14 +221,14 @@ export class Client extends DurableObject<Env> {
   #setAlarm(): void {
     const { clients, outbox, logouts } = this.#stores
     const letters = outbox.pending(1)
-    const notice = logouts.first()
+    const notice = logouts.nextDue()
     const known = clients.get()
     const expiry = clients.nextExpiry()
     const times = [
       ...(letters.length > 0 ? [Date.now() + retryDelay(letters, Date.now())] : []),
       ...(known ? [idleAt(known) * 1000] : []),
       ...(expiry === null ? [] : [(expiry + 1) * 1000]),
-      ...(notice ? [notice.due_at * 1000] : []),
+      ...(notice === null ? [] : [notice * 1000]),
     ]
     // Nothing at all: the alarm leaves nothing behind.
     void this.ctx.storage.setAlarm(times.length > 0 ? Math.min(...times) : Date.now() + FIRST_RETRY_MS)

@@ -32,8 +32,9 @@ async function openSigner(env: Env, config: Config): Promise<Signer> {
 }
 
 /**
- * Brings a client its logout tokens (OpenID Connect Back-Channel Logout, 2.5 to 2.8), oldest first: while one cannot be delivered the ones
- * after it wait, and after a day it is dropped. Whoever signed out has long been answered.
+ * Brings a client its logout tokens (OpenID Connect Back-Channel Logout, 2.5 to 2.8), oldest first. While the client cannot be reached all of
+ * them wait for the first. One that it refuses is tried again behind the others: anybody can sign out of a session that it has never seen,
+ * and what is refused for that must not keep the rest from it. After a day a notice is dropped.
  */
 export async function deliverLogouts(env: Env, store: LogoutStore, registered: Client | null): Promise<void> {
   const read = readConfig({ ...env })
@@ -42,22 +43,23 @@ export async function deliverLogouts(env: Env, store: LogoutStore, registered: C
   store.sweep(now() - LOGOUT_RETRY_SECONDS)
   let signer: Signer | null = null
   for (let round = 0; round < MAX_ROUND; round++) {
-    const notice = store.first()
-    if (!notice || notice.due_at > now()) return
+    const notice = store.next(now())
+    if (!notice) return
     const client = registered ?? configuredClient(notice, read.config)
     // Where it listens today, should it have moved since it was authorized; a document is not fetched for this.
     const uri = client === null ? notice.uri : client.backchannel_logout_uri
     signer ??= await openSigner(env, read.config)
-    const failure =
-      uri === null ? null : await send({ ...notice, uri }, signer, client?.id_token_signed_response_alg ?? 'RS256', read.config)
+    const alg = client?.id_token_signed_response_alg ?? 'RS256'
+    const failure = uri === null ? null : await send({ ...notice, uri }, signer, alg, read.config)
     if (failure === null) {
       store.remove(notice.id)
       continue
     }
     const tries = notice.tries + 1
-    store.retry(notice.id, tries, now() + logoutWait(tries))
-    console.warn(JSON.stringify({ level: 'warn', event: 'logout_not_delivered', client_id: notice.client_id, tries, reason: failure }))
-    return
+    const { refused, reason } = failure
+    store.retry(notice.id, { tries, refused, due_at: now() + logoutWait(tries) })
+    console.warn(JSON.stringify({ level: 'warn', event: 'logout_not_delivered', client_id: notice.client_id, tries, refused, reason }))
+    if (!refused) return
   }
 }
 
@@ -71,13 +73,16 @@ function configuredClient({ client_id }: QueuedLogout, config: Config): Client |
   return (configured.ok && configured.clients.get(client_id)?.client) || null
 }
 
+/** `refused`: the client has read it and said no (2.8); else it could not be told. */
+type Failure = { refused: boolean; reason: string }
+
 /** Null: the client has it. Each try is signed anew, for a logout token lives two minutes; its `jti` stays, so that it counts once. */
 async function send(
   { id, client_id, uri, sub, sid }: QueuedLogout,
   signer: Signer,
   alg: SigningAlgorithm,
   config: Config,
-): Promise<string | null> {
+): Promise<Failure | null> {
   const now = Math.floor(Date.now() / 1000)
   try {
     const sign = await signer.prepare(now, undefined, { alg, typ: LOGOUT_TOKEN_TYP })
@@ -93,9 +98,10 @@ async function send(
       },
       { ...config, fetch: (url, init) => fetch(url, init) },
     )
-    if (!answer.ok) return answer.reason
-    return answer.status === 200 || answer.status === 204 ? null : `it answers ${answer.status}`
+    if (!answer.ok) return { refused: false, reason: answer.reason }
+    const { status } = answer
+    return status === 200 || status === 204 ? null : { refused: status >= 400 && status < 500, reason: `it answers ${status}` }
   } catch (cause) {
-    return String(cause).slice(0, 200)
+    return { refused: false, reason: String(cause).slice(0, 200) }
   }
 }

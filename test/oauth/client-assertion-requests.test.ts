@@ -140,6 +140,13 @@ describe('keys by reference', () => {
     void lost
   })
 
+  test('are kept without what a stranger wrote beside them: an isolate holds hundreds of sets', async () => {
+    const bulk = Array.from({ length: 1000 }, () => [])
+    const keys = [bulk, 1, null, 'x', { bulk }, { ...key.jwk, kid: 'k1', x5c: bulk }, { ...key.jwk, d: 'private' }]
+    const kept = await clientKeys(`https://client.example/${crypto.randomUUID()}`, async () => ({ keys }))
+    expect(kept).toEqual([{ ...key.jwk, kid: 'k1', use: 'sig' }])
+  })
+
   test.each([{}, { keys: 'x' }, { keys: {} }, []])('the document %j is no key set', async (document) => {
     expect(await clientKeys(`https://client.example/${crypto.randomUUID()}`, async () => document)).toBe(null)
   })

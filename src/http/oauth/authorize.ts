@@ -27,11 +27,6 @@ type Attempt = { client: Client; address: ReturnAddress; interaction: Interactio
 
 type Reading = { ok: true; attempt: Attempt } | { ok: false; response: Response | Promise<Response> }
 
-/** Characters of all names and values: sealed, they are carried by forms of at most 16 KiB. */
-const MAX_PARAMETERS = 8192
-
-const sizeOf = (parameters: Parameters): number => [...parameters].reduce((sum, [name, value]) => sum + name.length + value.length, 0)
-
 const now = () => Math.floor(Date.now() / 1000)
 
 const refuseHere = (c: AppContext, sentence: string): Reading => ({ ok: false, response: refusalPage(c, sentence) })
@@ -57,7 +52,6 @@ async function readAttempt(c: AppContext, interaction: Interaction, repeated: st
   })
   if (mode === null) return refuse('invalid_request', 'response_mode must be query or form_post.')
   if (repeated !== null) return refuse('invalid_request', 'A parameter is repeated.')
-  if (sizeOf(parameters) > MAX_PARAMETERS) return refuse('invalid_request', 'The request is too long.')
   if (client.require_pushed_authorization_requests && interaction.pushed === null) {
     return refuse('invalid_request', 'This client pushes its authorization requests (RFC 9126).')
   }
@@ -113,7 +107,7 @@ async function proceed(c: AppContext, attempt: Attempt, allowed: boolean): Promi
     return answerAt(c, address, { error: 'invalid_request', error_description: 'id_token_hint is not an ID token of this issuer.' })
   }
   const caller = await proofOf(c)
-  const given = allowed && caller?.sub === interaction.sub
+  const given = allowed && caller?.sub === interaction.sub && request.scope === interaction.scope
   const answer =
     caller &&
     (await c
@@ -128,8 +122,8 @@ async function proceed(c: AppContext, attempt: Attempt, allowed: boolean): Promi
   if (answer?.ok === false && answer.error === 'consent_required') {
     if (request.prompt.none)
       return answerAt(c, address, { error: 'consent_required', error_description: 'The person has not allowed this yet.' })
-    const sealed = await sealInteraction(c.get('services').ring, { ...interaction, sub: caller?.sub ?? '' })
     const { scope, aud } = request
+    const sealed = await sealInteraction(c.get('services').ring, { ...interaction, sub: caller?.sub ?? '', scope })
     return consentPage(c, {
       ...{ client, redirect_uri: address.redirect_uri, email: answer.person.email, interaction: sealed },
       scopes: scope.split(' ').filter(Boolean),

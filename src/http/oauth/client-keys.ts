@@ -1,3 +1,4 @@
+import { usableKeys } from '../../clients/client-keys.ts'
 import { JWKS_HARD_AGE } from '../../protocol/claims.ts'
 import { boundedMap } from '../../sdk/bounded-map.ts'
 
@@ -49,7 +50,7 @@ async function fetchInto(held: Held, url: string, fetchKeys: FetchKeys, startedM
   try {
     const set = await fetchKeys(url)
     const isLatest = held.askedMs === startedMs
-    if (isLatest && 'keys' in set && Array.isArray(set.keys)) Object.assign(held, { keys: set.keys, fetchedMs: startedMs })
+    if (isLatest && 'keys' in set && Array.isArray(set.keys)) Object.assign(held, { keys: usableKeys(set.keys), fetchedMs: startedMs })
   } catch {
     // What cannot be fetched is not there; the fetch has said why in its own log.
   } finally {

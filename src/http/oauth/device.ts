@@ -128,7 +128,7 @@ export const deviceByPost = operation({
     const by = { sub: viewer.sub, sid: viewer.proof.sid }
     const viewed = code === null ? null : await authorizationRequest(objectOf(code), 'viewDevice', (stub) => stub.viewDevice(by))
     if (code === null || !viewed?.ok) return devicePage(c, { userCode: typed.slice(0, 16), error: UNKNOWN })
-    await account(viewer.sub, 'foundUserCode', (stub) => stub.foundUserCode(viewer.proof))
+    await account(viewer.sub, 'foundUserCode', (stub) => stub.foundUserCode(viewer.proof), { repeatable: false })
     const known = await findClient(c, viewed.client_id)
     if (!known) return devicePage(c, { error: UNKNOWN })
     const decision = form.get('decision')

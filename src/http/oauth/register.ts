@@ -125,6 +125,9 @@ export const readRegistration = operation({
   },
 })
 
+/** What is no text is no secret of ours. */
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
 /** RFC 7592, 2.2: the client says again who it is, and may say which secret it has; neither can be changed so. */
 export const changedRegistration = operation({
   summary: 'Replace what a client has registered (RFC 7592, 2.2). Its id and its secret stay.',
@@ -139,7 +142,7 @@ export const changedRegistration = operation({
     const client = readMetadata(c, client_id, members)
     const secret = makeClientSecret()
     const secret_hash = await hashClientSecret(secret)
-    const given_hash = client_secret === undefined || client_secret === null ? null : await hashClientSecret(String(client_secret))
+    const given_hash = client_secret === undefined || client_secret === null ? null : await hashClientSecret(textOf(client_secret))
     const change = { client, secret_hash, given_hash }
     const updated = await c.get('objects').client(client_id, 'update', (stub) => stub.update(registration_hash, change))
     if (!updated.ok) {

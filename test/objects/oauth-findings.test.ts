@@ -1,0 +1,158 @@
+import { runDurableObjectAlarm } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { hashPassword } from '../../src/login/password-hash.ts'
+import type { AuthorizationAsk } from '../../src/oauth/authorize.ts'
+import type { PresentedCode } from '../../src/oauth/redeem-code.ts'
+import { randomId } from '../../src/tokens/random-id.ts'
+import { cheapPhc, newAccount, PASSWORD } from '../support/account.ts'
+
+// What was once found by attacking the authorization server. Each of these has failed before.
+
+const ISSUER = 'http://localhost:8787'
+const API = 'https://api.example.com'
+const CLIENT = 'notes'
+const AT = 'https://notes.example.com/back'
+
+let now = 0
+const later = (seconds: number) => {
+  now += seconds * 1000
+  vi.setSystemTime(now)
+}
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  now = Date.now()
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+async function person() {
+  const made = await newAccount({ use: 'cookie' })
+  const { session, secret } = made.started
+  return { ...made, proof: { kind: 'cookie' as const, sid: session.sid, secret } }
+}
+type Proof = Awaited<ReturnType<typeof person>>['proof']
+
+const asking = (proof: Proof, over: Partial<AuthorizationAsk> = {}): AuthorizationAsk => ({
+  ...{ proof, client_id: CLIENT, redirect_uri: AT, scope: 'openid offline_access', aud: ISSUER, code_challenge: null },
+  ...{ nonce: null, jkt: null, logout_uri: null, sub: null, signed_in_since: null, max_age: null },
+  started_at: Math.floor(now / 1000),
+  consent: 'given',
+  expires_in: 600,
+  ...over,
+})
+
+const presentingCode = (id: string, over: Partial<PresentedCode> = {}): PresentedCode => ({
+  ...{ id, client_id: CLIENT, redirect_uri: AT, code_verifier: null, confidential: true, jkt: null, resource: null },
+  ...{ secret_id: '00000001', network: 'home', attempt: randomId() },
+  ...over,
+})
+
+describe('a change of password', () => {
+  test('ends what was authorized and not yet taken, also in the session that makes it', async () => {
+    const { account, proof } = await person()
+    const authorized = await account.authorize(asking(proof))
+    if (!authorized.ok) throw new Error(authorized.error)
+    const begun = await account.beginPasswordChange(proof)
+    if (!begun.ok) throw new Error(begun.error)
+    const digest = hashPassword(PASSWORD, begun.parameters)
+    expect(await account.changePassword(proof, digest, cheapPhc('amber-walrus-77-harbour'))).toMatchObject({ ok: true })
+    expect(await account.redeemCode(presentingCode(authorized.code))).toMatchObject({ ok: false, error: 'invalid_grant' })
+    const after = await account.authorize(asking(proof))
+    if (!after.ok) throw new Error(after.error)
+    expect(await account.redeemCode(presentingCode(after.code))).toMatchObject({ ok: true })
+  })
+})
+
+describe('the repeat of a redemption whose reply was lost', () => {
+  test('gives nothing once a replay has ended the grant', async () => {
+    const { account, proof } = await person()
+    const authorized = await account.authorize(asking(proof))
+    if (!authorized.ok) throw new Error(authorized.error)
+    const first = presentingCode(authorized.code)
+    expect(await account.redeemCode(first)).toMatchObject({ ok: true })
+    expect(await account.redeemCode(presentingCode(authorized.code))).toMatchObject({ ok: false, reason: 'replayed' })
+    expect(await account.redeemCode(first)).toEqual({ ok: false, error: 'invalid_grant', reason: 'closed' })
+  })
+})
+
+describe('a remembered consent', () => {
+  test('is for the audiences that were shown, each with its scopes', async () => {
+    const { account, proof } = await person()
+    const ask = (scope: string, aud: string, consent: AuthorizationAsk['consent'] = 'remembered') =>
+      account.authorize(asking(proof, { scope, aud, consent }))
+    expect(await ask('notes:write', ISSUER, 'given')).toMatchObject({ ok: true })
+    expect(await ask('notes:write', ISSUER)).toMatchObject({ ok: true })
+    expect(await ask('notes:write', API)).toMatchObject({ ok: false, error: 'consent_required' })
+    expect(await ask('notes:write', `${ISSUER} ${API}`)).toMatchObject({ ok: false, error: 'consent_required' })
+    expect(await ask('notes:read', API, 'given')).toMatchObject({ ok: true })
+    expect(await ask('notes:read', API)).toMatchObject({ ok: true })
+    expect(await ask('notes:write', API)).toMatchObject({ ok: false, error: 'consent_required' })
+    expect(await ask('notes:read', ISSUER)).toMatchObject({ ok: false, error: 'consent_required' })
+  })
+})
+
+describe('tries at user codes', () => {
+  test('are not forgiven for a code of one’s own in between', async () => {
+    const { account, proof } = await person()
+    for (let wrong = 0; wrong < 9; wrong++) expect((await account.countUserCode(proof)).ok).toBe(true)
+    for (let right = 0; right < 3; right++) {
+      expect((await account.countUserCode(proof)).ok).toBe(true)
+      await account.foundUserCode(proof)
+      later(2)
+    }
+    expect((await account.countUserCode(proof)).ok).toBe(true)
+    expect(await account.countUserCode(proof)).toMatchObject({ ok: false, error: 'too_many_attempts' })
+  })
+
+  test('that are right cost nothing, however many', async () => {
+    const { account, proof } = await person()
+    for (let right = 0; right < 30; right++) {
+      expect((await account.countUserCode(proof)).ok).toBe(true)
+      await account.foundUserCode(proof)
+    }
+  })
+})
+
+describe('the notice of a sign-out', () => {
+  const noticeOf = (sub: string) => ({ id: randomId(), client_id: CLIENT, uri: 'http://127.0.0.1:9/logout', sub, sid: randomId() })
+  const subOf = (body: unknown): string => {
+    const [, claims = ''] = (new URLSearchParams(String(body)).get('logout_token') ?? '').split('.')
+    return JSON.parse(Buffer.from(claims, 'base64url').toString()).sub
+  }
+
+  test('is not held up by one that its client always refuses', async () => {
+    const told: string[] = []
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (_, init) => {
+      const sub = subOf(init?.body)
+      told.push(sub)
+      return new Response(null, { status: sub === 'strange' ? 400 : 200 })
+    })
+    const client = env.CLIENT.getByName(randomId())
+    await client.queueLogout([noticeOf('strange'), noticeOf('ann'), noticeOf('ben')])
+    for (let round = 0; round < 3; round++) {
+      await runDurableObjectAlarm(client)
+      later(8)
+    }
+    expect(told).toContain('ann')
+    expect(told).toContain('ben')
+    told.length = 0
+    await client.queueLogout([noticeOf('eve')])
+    await runDurableObjectAlarm(client)
+    expect(told).toContain('eve')
+  })
+
+  test('is tried ever more seldom while the client does not answer, however many there are', async () => {
+    const fetched = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new Error('refused'))
+    const client = env.CLIENT.getByName(randomId())
+    await client.queueLogout(Array.from({ length: 40 }, (_, n) => noticeOf(`person-${n}`)))
+    for (let minute = 0; minute < 60; minute++) {
+      await runDurableObjectAlarm(client)
+      later(60)
+    }
+    expect(fetched.mock.calls.length).toBeGreaterThan(4)
+    expect(fetched.mock.calls.length).toBeLessThan(20)
+  })
+})
