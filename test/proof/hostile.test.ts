@@ -122,6 +122,8 @@ async function expectUnharmed(): Promise<void> {
   expect((await client.get('/api/session', { cookie: victim.session })).status).toBe(200)
   const renewed = requireStatus(await refresh(client, victim.refresh), 200).json
   victim.refresh = renewed.refresh_token
+  // The one before may have expired under a long run.
+  victim.access = renewed.access_token
   expect((await demo(client, 'live', victim.access)).status).toBe(200)
   const found = await client.get<{ banned: boolean; roles: string[] }>(`/admin/api/accounts?email=${victim.email}`, operatorOf(server))
   expect(found.json).toMatchObject({ banned: false, roles: [] })

@@ -1,6 +1,6 @@
 /** A person with clients of their own, for the proofs that run several actors at once. */
 import type { World } from './ledger.ts'
-import { checkHolder, type Holder } from './oauth-ledger.ts'
+import { checkEnded, checkHolder, type Holder } from './oauth-ledger.ts'
 import * as oauth from './oauth-operations.ts'
 import type { Operation } from './operation.ts'
 import type { Random } from './random.ts'
@@ -49,7 +49,8 @@ function chooseOn(world: World, holder: Holder, random: Random): Operation {
 export function oauthActor(world: World, holder: Holder, random: Random) {
   return {
     choose: () => choose(world, holder, random),
-    check: (sinceMs: number) => checkHolder(world, holder, sinceMs),
+    // What lives is looked at now and then, and at the end: it does not die of itself.
+    check: (sinceMs: number) => (random.oneIn(3) ? checkHolder : checkEnded)(world, holder, sinceMs),
     checkAll: () => checkHolder(world, holder, 0),
   }
 }

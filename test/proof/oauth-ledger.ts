@@ -168,6 +168,10 @@ async function checkUnknown(world: World, app: App, removedMs: number): Promise<
 export async function checkHolder(world: World, holder: Holder, sinceMs: number): Promise<void> {
   for (const app of holder.apps) await checkApp(world, holder, app)
   for (const grant of holder.grants) hold(world, await isGrantAlive(world, grant), `${grant.app.name}: a living grant has ended`)
+  await checkEnded(world, holder, sinceMs)
+}
+
+export async function checkEnded(world: World, holder: Holder, sinceMs: number): Promise<void> {
   for (const dead of holder.dead) if (dead.sinceMs >= sinceMs) await checkDead(world, dead)
   for (const { app, sinceMs: removedMs } of holder.removed) {
     if (removedMs < sinceMs) continue
