@@ -24,7 +24,7 @@ export type ReadDocument = { ok: true; client: Client } | { ok: false; reason: s
 
 /**
  * The client that a document at `client_id` describes. It must name that very URL (else anybody's document would be anybody's client), hold
- * no secret, and send people back to its own origin, or to the machine they sit at.
+ * no secret, and send people back, and have itself told of logouts, at its own origin, or at the machine they sit at.
  */
 export function readClientDocument(
   client_id: string,
@@ -38,9 +38,12 @@ export function readClientDocument(
   const read = readClientMetadata(client_id, document, { ...rules, source: 'document', mayBeLegacy: false })
   if (!read.ok) return { ok: false, reason: read.description }
   const { origin } = new URL(client_id)
-  const foreign = [...read.client.redirect_uris, ...read.client.post_logout_redirect_uris].some((uri) => {
+  const { redirect_uris, post_logout_redirect_uris, backchannel_logout_uri } = read.client
+  // Posts to it are repeated for a day: nobody has them sent to somebody else.
+  const told = backchannel_logout_uri === null ? [] : [backchannel_logout_uri]
+  const foreign = [...redirect_uris, ...post_logout_redirect_uris, ...told].some((uri) => {
     const url = new URL(uri)
     return url.origin !== origin && !(url.protocol === 'http:' && isLoopbackHost(url.hostname))
   })
-  return foreign ? { ok: false, reason: 'a redirect URI of the document is neither of its own origin nor on loopback' } : read
+  return foreign ? { ok: false, reason: 'a redirect or logout URI of the document is neither of its own origin nor on loopback' } : read
 }

@@ -7,6 +7,9 @@ import type { Objects } from './objects.ts'
 
 const REVOKED: LiveAnswer = { active: false, error: 'revoked' }
 
+/** The address of a metadata document; no id in the configuration looks so. */
+const isDocumentId = (client_id: string): boolean => /^https?:\/\//.test(client_id)
+
 const answerOf = (verdict: 'active' | 'outdated' | 'revoked'): LiveAnswer =>
   verdict === 'active' ? { active: true } : { active: false, error: verdict }
 
@@ -25,7 +28,7 @@ export function liveCheckOf({ account, client }: Objects, configured: Configured
     }
     const registered = isRegisteredId(client_id)
     // One that the operator has taken out of the configuration is nobody's.
-    if (!registered && !configured.has(client_id) && !client_id.includes(':')) return REVOKED
+    if (!registered && !configured.has(client_id) && !isDocumentId(client_id)) return REVOKED
     if (sub === client_id) return ofClient(claims, registered)
     const ids = idsOf(claims)
     const [person, app] = await Promise.all([

@@ -11,13 +11,15 @@ export type DeviceConfirmPageProps = {
   /** As the device shows it. */
   userCode: string
   scopes: readonly string[]
+  /** The audiences that the access is for. */
+  audiences: readonly string[]
   /** What the form sends back beside `user_code`. */
   fields?: Readonly<Record<string, string>>
   nonce: string
 }
 
 /** Asks whether the device with this code is the person's own: a stranger may have sent them the code (RFC 8628, 5.4). */
-export function DeviceConfirmPage({ client, email, userCode, scopes, fields = {}, nonce }: DeviceConfirmPageProps) {
+export function DeviceConfirmPage({ client, email, userCode, scopes, audiences, fields = {}, nonce }: DeviceConfirmPageProps) {
   return (
     <Page title="Connect a device" nonce={nonce} card>
       <h1>Allow an app on your device?</h1>
@@ -40,6 +42,14 @@ export function DeviceConfirmPage({ client, email, userCode, scopes, fields = {}
           </ul>
         </>
       )}
+      <dl class="facts">
+        {audiences.length === 0 ? null : <dt>At</dt>}
+        {audiences.map((audience) => (
+          <dd>
+            <ClientText text={audience} longest={200} />
+          </dd>
+        ))}
+      </dl>
       <form method="post" action="/device">
         <HiddenFields fields={{ ...fields, user_code: userCode }} />
         <button type="submit" class="act" name="decision" value="allow">

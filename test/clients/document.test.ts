@@ -96,6 +96,7 @@ describe('a client metadata document', () => {
     ['redirects to a domain below', { ...DOCUMENT, redirect_uris: ['https://x.app.example.com/cb'] }],
     ['redirects to an app', { ...DOCUMENT, application_type: 'native', redirect_uris: ['com.example.app:/cb'] }],
     ['signs people out to elsewhere', { ...DOCUMENT, post_logout_redirect_uris: ['https://evil.example/out'] }],
+    ['has others told of its logouts', { ...DOCUMENT, backchannel_logout_uri: 'https://victim.example/logout' }],
     ['has keys inside', { ...DOCUMENT, jwks_uri: 'https://10.0.0.1/jwks' }],
   ])('is refused when it %s', (_, document) => {
     expect(read(document)).toMatchObject({ ok: false })

@@ -1,10 +1,13 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { liveCheckOf } from '../../src/http/live-check.ts'
+import { objects } from '../../src/http/objects.ts'
 import { hashPassword } from '../../src/login/password-hash.ts'
 import type { AuthorizationAsk } from '../../src/oauth/authorize.ts'
 import type { PresentedCode } from '../../src/oauth/redeem-code.ts'
 import { randomId } from '../../src/tokens/random-id.ts'
+import { knownClient } from '../oauth/clients.ts'
 import { cheapPhc, newAccount, PASSWORD } from '../support/account.ts'
 
 // What was once found by attacking the authorization server. Each of these has failed before.
@@ -91,6 +94,16 @@ describe('a remembered consent', () => {
     expect(await ask('notes:read', API)).toMatchObject({ ok: true })
     expect(await ask('notes:write', API)).toMatchObject({ ok: false, error: 'consent_required' })
     expect(await ask('notes:read', ISSUER)).toMatchObject({ ok: false, error: 'consent_required' })
+  })
+})
+
+describe('a client that has left the configuration', () => {
+  test.each(['notes', '1st:notes', 'a b:c'])('is nobody, whatever its id looks like (%s)', async (client_id) => {
+    const { sub, proof } = await person()
+    const claims = { iss: ISSUER, sub, aud: ISSUER, exp: 0, iat: 0, jti: randomId(), client_id, scope: '', ver: 1, sid: proof.sid }
+    const live = (known: readonly string[]) => liveCheckOf(objects(env), new Map(known.map((id) => [id, knownClient({ client_id: id })])))
+    expect(await live([client_id])('', claims)).toEqual({ active: true })
+    expect(await live([])('', claims)).toEqual({ active: false, error: 'revoked' })
   })
 })
 

@@ -135,7 +135,8 @@ export const deviceByPost = operation({
     if (decision === undefined) {
       const { client } = known
       const email = (await ownSession(c))?.person.email ?? ''
-      return deviceConfirmPage(c, { client, email, userCode: showUserCode(code), scopes: viewed.scope.split(' ').filter(Boolean) })
+      const [scopes, audiences] = [viewed.scope.split(' ').filter(Boolean), viewed.aud.split(' ')]
+      return deviceConfirmPage(c, { client, email, userCode: showUserCode(code), scopes, audiences })
     }
     if (decision !== 'allow' && decision !== 'deny') throw new ApiError('invalid_request', { detail: 'decision must be allow or deny.' })
     return decide(c, viewer, code, decision === 'allow' ? { ...viewed, logout_uri: known.client.backchannel_logout_uri } : null)

@@ -14,7 +14,14 @@ export function devicePage(c: AppContext, { userCode, error }: { userCode?: stri
 /** Asks for consent; the form posts `user_code`, `decision=allow|deny` and `fields` to `/device`, which requires our own origin. */
 export function deviceConfirmPage(
   c: AppContext,
-  asked: { client: Client; email: string; userCode: string; scopes: readonly string[]; fields?: Readonly<Record<string, string>> },
+  asked: {
+    client: Client
+    email: string
+    userCode: string
+    scopes: readonly string[]
+    audiences: readonly string[]
+    fields?: Readonly<Record<string, string>>
+  },
 ) {
   const { client, ...rest } = asked
   return page(c, {}, (nonce) => <DeviceConfirmPage client={identityOf(client, '')} {...rest} nonce={nonce} />)

@@ -176,7 +176,13 @@ describe('the other pages for clients', () => {
     expect([asked.status, asked.html.includes('name="user_code"'), asked.html.includes('<x')]).toEqual([400, true, false])
     expect((await rendered((c) => devicePage(c))).status).toBe(200)
     const confirm = await rendered((c) =>
-      deviceConfirmPage(c, { client: REGISTERED, email: 'ann@example.com', userCode: 'WDJB-MJHT', scopes: ['openid'] }),
+      deviceConfirmPage(c, {
+        client: REGISTERED,
+        email: 'ann@example.com',
+        userCode: 'WDJB-MJHT',
+        scopes: ['openid'],
+        audiences: ['https://bank.example'],
+      }),
     )
     for (const text of [
       'WDJB-MJHT',
@@ -184,6 +190,7 @@ describe('the other pages for clients', () => {
       'If somebody sent you this code',
       'name="user_code"',
       'action="/device"',
+      'https://bank.example',
     ])
       expect(confirm.html).toContain(text)
     expect((await rendered((c) => deviceDonePage(c, true))).html).toContain('is connected')
