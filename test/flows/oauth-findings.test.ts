@@ -1,16 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from '../support/node/http.ts'
-import { authorizationQuery, CALLBACK, decide, interactionIn, locationOf, pkce, register } from '../support/node/oauth.ts'
+import { authorizationQuery, CALLBACK, decide, interactionIn, locationOf, pkce, postAs, register } from '../support/node/oauth.ts'
 import { app, bearer, browser, signUp } from '../support/node/person.ts'
 import { type Server, startServer } from '../support/node/server.ts'
 
 // What was once found by attacking the authorization server from outside. Each of these has failed before.
 
+const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
+const OWN_APP = 'https://app.example.net'
+
 let server: Server
 let http: Client
 let person: Client
 beforeAll(async () => {
-  server = await startServer({ vars: { AUDIENCES: 'https://api.example.com', SCOPES: 'notes:read notes:write' } })
+  server = await startServer({ vars: { AUDIENCES: 'https://api.example.com', SCOPES: 'notes:read notes:write', ALLOWED_ORIGINS: OWN_APP } })
   http = app(server.origin)
   person = browser(server.origin)
   await signUp(person, 'ann@example.com')
@@ -35,6 +38,20 @@ describe('a consent', () => {
     expect(answer.status).toBe(200)
     expect(answer.text).toContain('notes:write')
     expect((await decide(person, interactionIn(answer), 'allow')).status).toBe(303)
+  })
+
+  test('is given on our own pages only: no app of the operator, whose cookie requests we take, allows another one access', async () => {
+    const client = await register(http, { grant_types: [DEVICE_GRANT] })
+    const asked = await postAs<{ user_code: string; device_code: string }>(http, '/oauth/device_authorization', client, {})
+    const { user_code, device_code } = asked.json
+    const allowed = await person.post('/device', new URLSearchParams({ user_code, decision: 'allow' }), { origin: OWN_APP })
+    expect(allowed.status).toBe(403)
+    const polled = await postAs(http, '/oauth/token', client, { grant_type: DEVICE_GRANT, device_code })
+    expect(polled.json.error).toBe('authorization_pending')
+    const other = await register(http)
+    const page = await person.get(`/oauth/authorize?${authorizationQuery(other, pkce().code_challenge)}`)
+    const fields = new URLSearchParams({ interaction: interactionIn(page), decision: 'allow' })
+    expect((await person.post('/consent', fields, { origin: OWN_APP })).status).toBe(403)
   })
 })
 

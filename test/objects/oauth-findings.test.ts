@@ -1,4 +1,4 @@
-import { runDurableObjectAlarm } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { liveCheckOf } from '../../src/http/live-check.ts'
@@ -94,6 +94,23 @@ describe('a remembered consent', () => {
     expect(await ask('notes:read', API)).toMatchObject({ ok: true })
     expect(await ask('notes:write', API)).toMatchObject({ ok: false, error: 'consent_required' })
     expect(await ask('notes:read', ISSUER)).toMatchObject({ ok: false, error: 'consent_required' })
+  })
+})
+
+describe('an account from before consents knew their audience', () => {
+  test('asks again, and remembers then', async () => {
+    const { account, proof } = await person()
+    await runInDurableObject(account, (_, { storage: { sql } }) => {
+      sql.exec("DELETE FROM migration WHERE id = '0003-consent-audience'")
+      sql.exec('DROP TABLE consent')
+      sql.exec(`CREATE TABLE consent (client_id TEXT NOT NULL, redirect_uri TEXT NOT NULL, scope TEXT NOT NULL, granted_at INTEGER NOT NULL,
+        PRIMARY KEY (client_id, redirect_uri)) STRICT, WITHOUT ROWID`)
+      sql.exec('INSERT INTO consent VALUES (?, ?, ?, ?)', CLIENT, AT, 'openid offline_access', 1)
+    })
+    await evictDurableObject(account)
+    expect(await account.authorize(asking(proof, { consent: 'remembered' }))).toMatchObject({ ok: false, error: 'consent_required' })
+    expect(await account.authorize(asking(proof))).toMatchObject({ ok: true })
+    expect(await account.authorize(asking(proof, { consent: 'remembered' }))).toMatchObject({ ok: true })
   })
 })
 

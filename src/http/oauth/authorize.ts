@@ -11,7 +11,7 @@ import type { AppContext } from '../context.ts'
 import { readCookie, SESSION_COOKIE } from '../cookies.ts'
 import { log } from '../log.ts'
 import { operation } from '../operation.ts'
-import { requireOwnOrigin } from '../origin.ts'
+import { requireOwnPage } from '../origin.ts'
 import { consentPage } from '../pages/consent.tsx'
 import { ApiError } from '../problem.ts'
 import { answerAt, type ReturnAddress, stateOf } from './authorization-response.ts'
@@ -187,7 +187,7 @@ export const decideConsent = operation({
   answers: { 303: { description: 'To the client with `code`, or with `access_denied`.' } },
   problems: ['cross_origin', 'invalid_request'],
   async handle(c) {
-    requireOwnOrigin(c)
+    requireOwnPage(c)
     const form = await readPageForm(c)
     const interaction = await openInteraction(c.get('services').ring, form.get('interaction') ?? '', now())
     if (!interaction) return refusalPage(c, 'This page has been open for too long. Go back to the app and begin again.')

@@ -9,7 +9,7 @@ import type { AppContext } from '../context.ts'
 import { readCookie, SESSION_COOKIE } from '../cookies.ts'
 import { log } from '../log.ts'
 import { operation } from '../operation.ts'
-import { requireOwnOrigin } from '../origin.ts'
+import { requireOwnPage } from '../origin.ts'
 import { deviceConfirmPage, deviceDonePage, devicePage } from '../pages/device.tsx'
 import { ownSession } from '../pages/own-session.ts'
 import { ApiError } from '../problem.ts'
@@ -115,7 +115,7 @@ export const deviceByPost = operation({
   answers: { 200: { description: 'A page.' }, 303: { description: 'To the sign-in page.' } },
   problems: ['cross_origin', 'invalid_request', 'too_many_attempts'],
   async handle(c) {
-    requireOwnOrigin(c)
+    requireOwnPage(c)
     const form = await readPageForm(c)
     const typed = form.get('user_code') ?? ''
     const viewer = await viewerOf(c)

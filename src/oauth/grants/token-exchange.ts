@@ -1,7 +1,7 @@
 /**
  * RFC 8693: a service that was called with a user's access token asks for one of its own to call another service with, in that user's
- * name. It only ever narrows: no scope is added, nothing lives longer, and whatever ends the person's session, the grant or the account's
- * version ends both tokens. A revocation of the first token by itself does not reach the second.
+ * name. It only ever narrows: no scope is added, nothing lives longer, and whatever ends the first token's session, grant or account ends
+ * the second. Taking back that one token, or its client, does not: the second has a `jti` and a client of its own, for 5 minutes at most.
  */
 import { isConfidential } from '../../clients/client.ts'
 import { ACCESS_TOKEN_LIFETIME } from '../../protocol/claims.ts'
