@@ -6,6 +6,8 @@ export const CALLBACK = 'https://client.example.test/cb'
 
 /** Ids of clients where the server lets them be chosen. */
 export const PUBLIC = 'public-client'
+/** Registered for ES256 ID tokens. */
+export const PUBLIC_ES256 = 'public-client-es256'
 export const SERVICE = 'service-client'
 
 const FORM_TYPE = { 'content-type': 'application/x-www-form-urlencoded' }

@@ -10,12 +10,12 @@ import * as bundles from '../bundles.mjs'
 import { Connection, cookieOf, each, jsonOf } from '../client.mjs'
 import { peopleAt, post } from '../people.mjs'
 import { startProduct, startWorker, VARS } from '../server.mjs'
-import { authorizationQuery, basic, CALLBACK, codeIn, locationOf, PUBLIC, pkce, SERVICE } from './flows.mjs'
+import { authorizationQuery, basic, CALLBACK, codeIn, locationOf, PUBLIC, PUBLIC_ES256, pkce, SERVICE } from './flows.mjs'
 
 /**
  * @typedef {{ fields: Record<string, string>, headers?: Record<string, string>, openid: boolean }} Redemption what a client posts
  * @typedef {{ port: number, pid: number, token: string, introspection?: string, service?: { headers?: object, fields?: object },
- *   makeCodes: (count: number, kind: { resource?: string, openid: boolean, confidential?: boolean }) => Promise<Redemption[]>,
+ *   makeCodes: (count: number, kind: { resource?: string, openid: boolean, es256?: boolean, confidential?: boolean }) => Promise<Redemption[]>,
  *   stop: () => Promise<void> }} Issuer
  */
 
@@ -55,13 +55,22 @@ async function allow(connection, person, query) {
   return codeIn(locationOf(await connection.request('POST', '/consent', headers, body)))
 }
 
+/** Beyond the variables of every product that the bench starts. */
+export const OAUTH_VARS = { SCOPES: 'api', INITIAL_ACCESS_TOKEN: randomBytes(32).toString('base64url') }
+
 /** @returns {Promise<Issuer>} */
 export async function startSallyport() {
-  const INITIAL_ACCESS_TOKEN = randomBytes(32).toString('base64url')
-  const server = await startProduct(await bundles.product(), { SCOPES: 'api', INITIAL_ACCESS_TOKEN })
+  return sallyportAt(await startProduct(await bundles.product(), OAUTH_VARS))
+}
+
+/** The clients and the people of a product that runs with OAUTH_VARS. @returns {Promise<Issuer>} */
+export async function sallyportAt(server) {
+  const { INITIAL_ACCESS_TOKEN } = OAUTH_VARS
   const people = await peopleAt(server.port, PEOPLE)
   const connection = await Connection.open(server.port)
   const open = await register(connection, INITIAL_ACCESS_TOKEN, { token_endpoint_auth_method: 'none' })
+  const es256Metadata = { token_endpoint_auth_method: 'none', id_token_signed_response_alg: 'ES256' }
+  const openEs256 = await register(connection, INITIAL_ACCESS_TOKEN, es256Metadata)
   const service = await register(connection, INITIAL_ACCESS_TOKEN, {
     token_endpoint_auth_method: 'client_secret_basic',
     grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
@@ -73,8 +82,9 @@ export async function startSallyport() {
     token: '/oauth/token',
     introspection: '/oauth/introspect',
     service: { headers, fields: { scope: 'api' } },
-    makeCodes(count, { openid, confidential }) {
-      const client = confidential ? { client_id: service.client_id, headers } : { client_id: open.client_id }
+    makeCodes(count, { openid, es256, confidential }) {
+      const { client_id } = es256 ? openEs256 : open
+      const client = confidential ? { client_id: service.client_id, headers } : { client_id }
       return manyCodes(server.port, count, openid, client, (on, { index, code_challenge }) =>
         allow(on, people[index % PEOPLE], authorizationQuery({ client_id: client.client_id, code_challenge, scope: scopeOf({ openid }) })),
       )
@@ -82,12 +92,12 @@ export async function startSallyport() {
   }
 }
 
-/** On Node. `durable`: SQLite in a file, else a Map. @returns {Promise<Issuer>} */
-export async function startOidcProvider(durable) {
-  const state = await mkdtemp(path.join(tmpdir(), 'sallyport-bench-'))
+/** On Node. `synchronous`: SQLite in a file (sqlite-adapter.mjs); null: a Map. @returns {Promise<Issuer>} */
+export async function startOidcProvider(synchronous) {
+  const directory = await mkdtemp(path.join(tmpdir(), 'sallyport-bench-'))
   const secret = randomBytes(32).toString('base64url')
   const child = fork(path.join(import.meta.dirname, 'node', 'oidc-provider.mjs'), { execPath: NODE, execArgv: ['--no-warnings'] })
-  child.send({ file: durable ? path.join(state, 'provider.sqlite') : null, secret })
+  child.send({ state: synchronous && { file: path.join(directory, 'provider.sqlite'), synchronous }, secret })
   const [{ port }] = await once(child, 'message')
   const headers = basic(SERVICE, secret)
   return {
@@ -95,8 +105,9 @@ export async function startOidcProvider(durable) {
     token: '/token',
     introspection: '/token/introspection',
     service: { headers, fields: { scope: 'api' } },
-    async makeCodes(count, { resource, openid, confidential }) {
-      const clientId = confidential ? SERVICE : PUBLIC
+    async makeCodes(count, { resource, openid, es256, confidential }) {
+      const open = es256 ? PUBLIC_ES256 : PUBLIC
+      const clientId = confidential ? SERVICE : open
       const proofs = Array.from({ length: count }, pkce)
       const asked = proofs.map(({ code_challenge }, index) => {
         const accountId = `person-${index % PEOPLE}`
@@ -115,7 +126,7 @@ export async function startOidcProvider(durable) {
       const ended = once(child, 'exit')
       child.disconnect()
       await ended
-      await rm(state, { recursive: true, force: true })
+      await rm(directory, { recursive: true, force: true })
     },
   }
 }

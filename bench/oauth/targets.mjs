@@ -72,7 +72,8 @@ function introspectionTarget(issuer, { kind, ...row }) {
 
 const JWT = { tokens: 'JWT', kind: { openid: false, resource: 'urn:bench:jwt' } }
 const OPAQUE = { tokens: 'opaque', kind: { openid: false, resource: 'urn:bench:opaque' } }
-const WITH_ID = { tokens: 'JWT + ID token', idToken: true, kind: { openid: true, resource: 'urn:bench:jwt' } }
+const WITH_ID = { tokens: 'JWT + RS256 ID token', idToken: 'RS256', kind: { openid: true, resource: 'urn:bench:jwt' } }
+const WITH_ES256_ID = { tokens: 'JWT + ES256 ID token', idToken: 'ES256', kind: { openid: true, es256: true, resource: 'urn:bench:jwt' } }
 
 async function codesAndRefreshes(issuer, rows) {
   const targets = rows.map((row) => codeTarget(issuer, row))
@@ -80,20 +81,21 @@ async function codesAndRefreshes(issuer, rows) {
   return targets
 }
 
-async function sallyportTargets(issuer) {
-  const of = { of: 'Sallyport', state: 'durable', ours: true }
+export async function sallyportTargets(issuer) {
+  const of = { of: 'Sallyport, JWT', state: 'durable', ours: true }
   // It chooses the audience by itself.
   const jwt = { ...of, tokens: 'JWT', kind: { openid: false } }
-  const withId = { ...of, of: 'Sallyport, with ID token', tokens: 'JWT + ID token', idToken: true, kind: { openid: true } }
-  return [...(await codesAndRefreshes(issuer, [jwt, withId])), clientCredentialsTarget(issuer, jwt), introspectionTarget(issuer, jwt)]
+  const withIds = [WITH_ES256_ID, WITH_ID].map((row) => ({ ...row, ...of, of: `Sallyport, ${row.tokens}` }))
+  return [...(await codesAndRefreshes(issuer, [jwt, ...withIds])), clientCredentialsTarget(issuer, jwt), introspectionTarget(issuer, jwt)]
 }
 
-const oidcProviderTargets = (state, store) => async (issuer) => {
+const oidcProviderTargets = (state, store, kinds) => async (issuer) => {
   const row = (kind) => ({ ...kind, state, of: `oidc-provider, ${store}, ${kind.tokens}` })
-  const rows = [OPAQUE, JWT, WITH_ID].map(row)
+  const rows = kinds.map(row)
   return [
     ...(await codesAndRefreshes(issuer, rows)),
-    ...rows.slice(0, 2).map((it) => clientCredentialsTarget(issuer, it)),
+    ...rows.filter(({ idToken }) => !idToken).map((it) => clientCredentialsTarget(issuer, it)),
+    // It introspects no JWT.
     introspectionTarget(issuer, row(OPAQUE)),
   ]
 }
@@ -118,8 +120,9 @@ async function bareTargets(server) {
 const SERVERS = [
   { start: async () => startWorker(await bundles.bare()), targets: bareTargets },
   { start: startSallyport, targets: sallyportTargets },
-  { start: () => startOidcProvider(true), targets: oidcProviderTargets('durable', 'SQLite') },
-  { start: () => startOidcProvider(false), targets: oidcProviderTargets('memory', 'Map') },
+  { start: () => startOidcProvider('FULL'), targets: oidcProviderTargets('durable', 'SQLite', [OPAQUE, JWT, WITH_ES256_ID, WITH_ID]) },
+  { start: () => startOidcProvider('NORMAL'), targets: oidcProviderTargets('lax', 'SQLite without flush', [OPAQUE, JWT]) },
+  { start: () => startOidcProvider(null), targets: oidcProviderTargets('memory', 'Map', [OPAQUE, JWT, WITH_ID]) },
   { start: () => startOpenAuth(true), targets: openAuthTargets('KV', 'KV') },
   { start: () => startOpenAuth(false), targets: openAuthTargets('memory', 'memory') },
   { start: startOAuthProvider, targets: oauthProviderTargets },

@@ -4,7 +4,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
-import { CALLBACK, PUBLIC, SERVICE } from '../flows.mjs'
+import { CALLBACK, PUBLIC, PUBLIC_ES256, SERVICE } from '../flows.mjs'
 import { mapAdapter } from './map-adapter.mjs'
 import { sqliteAdapter } from './sqlite-adapter.mjs'
 
@@ -38,6 +38,7 @@ function clients(service) {
   const code = { redirect_uris: [CALLBACK], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'] }
   return [
     { client_id: PUBLIC, token_endpoint_auth_method: 'none', ...code },
+    { client_id: PUBLIC_ES256, token_endpoint_auth_method: 'none', id_token_signed_response_alg: 'ES256', ...code },
     {
       ...{ ...code, client_id: SERVICE, client_secret: service, token_endpoint_auth_method: 'client_secret_basic' },
       grant_types: [...code.grant_types, 'client_credentials'],
@@ -45,9 +46,9 @@ function clients(service) {
   ]
 }
 
-function makeProvider({ file, secret }) {
+function makeProvider({ state, secret }) {
   const provider = new Provider('http://127.0.0.1', {
-    adapter: file ? sqliteAdapter(file) : mapAdapter(),
+    adapter: state ? sqliteAdapter(state) : mapAdapter(),
     jwks: {
       keys: [
         signingKey('ec', { namedCurve: 'P-256' }, { alg: 'ES256', kid: 'es' }),
