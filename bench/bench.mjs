@@ -1,13 +1,12 @@
 // npm run bench [-- --rounds 5] [--seconds 3] [--no-peers]: what an operation costs against the bare route beside it, on the production
 // bundle. Writes bench/results.md, and every sample to bench/dist/results.json.
-import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { Refusal, run } from '../scripts/toolchain.mjs'
 import { DIST } from './bundles.mjs'
 import { countOperations } from './counts.mjs'
+import { installPeers } from './peers.mjs'
 import { markdown, table } from './results.mjs'
 import { rounds } from './rounds.mjs'
 import { startTargets } from './targets.mjs'
@@ -15,18 +14,6 @@ import { startTargets } from './targets.mjs'
 const WARM_UP_SECONDS = 1
 
 const say = (line) => process.stdout.write(`${line}\n`)
-
-/** The peers are packages of the bench alone. */
-async function installPeers() {
-  if (existsSync(path.join(import.meta.dirname, 'node_modules', '.package-lock.json'))) return
-  say('Installing the peers of bench/package-lock.json (once) ...')
-  const npm = spawn('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], { cwd: import.meta.dirname, stdio: 'inherit' })
-  const code = await new Promise((resolve) => {
-    npm.once('error', () => resolve(1))
-    npm.once('exit', resolve)
-  })
-  if (code !== 0) throw new Refusal('The peers could not be installed; `npm run bench -- --no-peers` measures without them.')
-}
 
 async function main() {
   const { values } = parseArgs({
@@ -40,7 +27,7 @@ async function main() {
   const plan = { count: Number(values.rounds), seconds: Number(values.seconds), warmUpSeconds: WARM_UP_SECONDS }
   const peers = !values['no-peers']
   if (process.platform !== 'linux') throw new Refusal('The bench reads CPU times from /proc, so it needs Linux.')
-  if (peers) await installPeers()
+  if (peers) await installPeers(' `npm run bench -- --no-peers` measures without them.')
   say('Counting rows and calls ...')
   const counts = await countOperations()
   say('Starting a workerd for each ...')

@@ -1,5 +1,6 @@
-// node bench/profile.mjs refresh|live|fresh|offline|cookie|sign-in [--seconds 4] [--bundle directory]: where the JavaScript spends its time
-// under 8 connections, as self time by function. Time in the runtime itself (cryptography, SQL, the network) is `(program)`.
+// node bench/profile.mjs NAME [--seconds 4] [--bundle directory]: where the JavaScript spends its time under 8 connections (an OAuth
+// operation: 32), as self time by function. NAME is refresh, live, fresh, offline, cookie, sign-in, oauth:code, oauth:refresh,
+// oauth:client_credentials or oauth:introspection. Time in the runtime itself (cryptography, SQL, the network) is `(program)`.
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,6 +10,8 @@ import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { miniflareOptions } from '../scripts/bundle.mjs'
 import * as bundles from './bundles.mjs'
 import { Connection, jsonOf, loop } from './client.mjs'
+import { OAUTH_VARS, sallyportAt } from './oauth/servers.mjs'
+import { sallyportTargets } from './oauth/targets.mjs'
 import { accessToken, peopleAt, refresh, signIn } from './people.mjs'
 import { freePort, VARS } from './server.mjs'
 
@@ -41,6 +44,22 @@ async function stepOf(name, port) {
   } finally {
     connection.close()
   }
+}
+
+/** What is run before the profile, and what in it. */
+async function loadOf(name, server) {
+  const operation = /^oauth:(.*)/.exec(name)?.[1]
+  if (operation) {
+    const targets = await sallyportTargets(await sallyportAt(server))
+    const target = targets.find((it) => it.name === `${operation}: Sallyport, JWT`)
+    await target.ready?.()
+    await target.run(2)
+    await target.ready?.()
+    return target.run
+  }
+  const { states, step } = await stepOf(name, server.port)
+  await loop(server.port, states, step, 2)
+  return (seconds) => loop(server.port, states, step, seconds)
 }
 
 /** A session with the Worker's inspector. */
@@ -85,18 +104,17 @@ const [name = 'refresh'] = positionals
 const bundle = values.bundle ?? (await (name === 'sign-in' ? bundles.withoutHash() : bundles.product()))
 const state = await mkdtemp(path.join(tmpdir(), 'sallyport-bench-'))
 const port = await freePort()
-const vars = { ...VARS, SALLYPORT_SECRET: randomBytes(32).toString('base64url') }
+const vars = { ...VARS, ...OAUTH_VARS, SALLYPORT_SECRET: randomBytes(32).toString('base64url') }
 const options = await miniflareOptions({ bundle, host: '127.0.0.1', ports: [port], vars, persist: state })
 const miniflare = new Miniflare(convertV4MiniflareOptions({ ...options, inspectorPort: await freePort(), handleStructuredLogs() {} }))
 await miniflare.ready
 const inspector = await miniflare.getInspectorURL()
-const { states, step } = await stepOf(name, port)
-await loop(port, states, step, 2)
+const load = await loadOf(name, { port })
 const { send, close } = await inspect(`${inspector.href}core:user:${options.workers[0].name}`)
 await send('Profiler.enable')
 await send('Profiler.setSamplingInterval', { interval: 200 })
 await send('Profiler.start')
-const { count, failed, reason } = await loop(port, states, step, Number(values.seconds))
+const { count, failed, reason } = await load(Number(values.seconds))
 const { profile } = await send('Profiler.stop')
 close()
 const times = selfTimes(profile)

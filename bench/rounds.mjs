@@ -12,7 +12,8 @@ const LEAD_IN_SECONDS = 1
  *   `cpuMs` a request; the ratios are against the bare route
  */
 
-async function measure(target, seconds) {
+/** One run of one target; throws when a request of it failed. */
+export async function measure(target, seconds) {
   await target.ready?.(seconds)
   if (target.leadIn) await target.run(LEAD_IN_SECONDS)
   const before = await cpuMs(target.pid)
@@ -40,7 +41,7 @@ function shuffled(items) {
 }
 
 /** One round; answers its samples, those of the bare routes included. */
-async function round(targets, seconds) {
+export async function round(targets, seconds) {
   const samples = []
   for (const group of shuffled([...new Set(targets.map(({ group }) => group))])) {
     const ofGroup = targets.filter((target) => target.group === group)

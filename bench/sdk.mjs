@@ -1,30 +1,16 @@
 // npm run bench:sdk [-- --quick]: what the verifier costs beside its peers, how soon it refuses, what it holds in memory. Writes
 // bench/sdk-results.md and bench/sdk-chart.svg, and every sample to bench/dist/sdk-results.json.
-import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { Refusal, run } from '../scripts/toolchain.mjs'
+import { installPeers } from './peers.mjs'
 
 const HERE = import.meta.dirname
 const say = (line) => process.stdout.write(`${line}\n`)
 
 const FULL = { rounds: 7, seconds: 1, delays: 1000, keys: 20, denials: 1_000_000, tokens: 1_000_000 }
 const QUICK = { rounds: 2, seconds: 1, delays: 60, keys: 2, denials: 100_000, tokens: 50_000 }
-
-/** The peers are packages of the bench alone. */
-async function installPeers() {
-  const { devDependencies } = JSON.parse(readFileSync(path.join(HERE, 'package.json'), 'utf8'))
-  if (Object.keys(devDependencies).every((name) => existsSync(path.join(HERE, 'node_modules', name)))) return
-  say('Installing the peers of bench/package-lock.json (once) ...')
-  const npm = spawn('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], { cwd: HERE, stdio: 'inherit' })
-  const code = await new Promise((resolve) => {
-    npm.once('error', () => resolve(1))
-    npm.once('exit', resolve)
-  })
-  if (code !== 0) throw new Refusal('The peers could not be installed.')
-}
 
 /** Whatever is started is stopped. */
 async function using(started, work) {

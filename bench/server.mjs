@@ -19,9 +19,9 @@ export const VARS = {
   SIGN_UP: 'immediate',
 }
 
-/** @param {string} bundle directory @returns {Promise<Server>} */
-export function startProduct(bundle) {
-  const vars = { ...VARS, SALLYPORT_SECRET: randomBytes(32).toString('base64url') }
+/** @param {string} bundle directory @param {Record<string, string>} more over the defaults @returns {Promise<Server>} */
+export function startProduct(bundle, more = {}) {
+  const vars = { ...VARS, ...more, SALLYPORT_SECRET: randomBytes(32).toString('base64url') }
   return start((port, persist) => miniflareOptions({ bundle, host: '127.0.0.1', ports: [port], vars, persist }))
 }
 

@@ -48,6 +48,9 @@ export const Identifier = counted('Identifier', product.Identifier)
 export const KeySet = counted('KeySet', product.KeySet)
 export const RevocationList = counted('RevocationList', product.RevocationList)
 export const Mailbox = counted('Mailbox', product.Mailbox)
+export const Client = counted('Client', product.Client)
+export const AuthorizationRequest = counted('AuthorizationRequest', product.AuthorizationRequest)
+export const ReplayMemory = counted('ReplayMemory', product.ReplayMemory)
 export const Verifier = product.Verifier
 
 export default {

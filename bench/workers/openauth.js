@@ -1,6 +1,7 @@
-// OpenAuth on KV, as its documentation sets it up, with one client that stands in for a sign-in.
+// OpenAuth on KV, or in memory without it, as its documentation sets it up; `service` and `at-once` stand in for a sign-in.
 import { issuer } from '@openauthjs/openauth'
 import { CloudflareStorage } from '@openauthjs/openauth/storage/cloudflare'
+import { MemoryStorage } from '@openauthjs/openauth/storage/memory'
 import { createSubjects } from '@openauthjs/openauth/subject'
 import { object, string } from 'valibot'
 
@@ -10,10 +11,12 @@ console.log = () => {}
 const subjects = createSubjects({ user: object({ id: string(), email: string() }) })
 let app
 
+const ID = '0123456789012345678901'
+
 const make = (env) =>
   issuer({
     subjects,
-    storage: CloudflareStorage({ namespace: env.KV }),
+    storage: env.KV ? CloudflareStorage({ namespace: env.KV }) : MemoryStorage(),
     allow: async () => true,
     // The default of 60 s is KV's own minimum, and fails when the clock ticks in between.
     ttl: { reuse: 120 },
@@ -22,7 +25,13 @@ const make = (env) =>
         type: 'service',
         init() {},
         async client() {
-          return { id: '0123456789012345678901' }
+          return { id: ID }
+        },
+      },
+      'at-once': {
+        type: 'at-once',
+        init(routes, ctx) {
+          routes.get('/authorize', (c) => ctx.success(c, { id: ID }))
         },
       },
     },

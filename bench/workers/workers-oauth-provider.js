@@ -1,4 +1,4 @@
-// workers-oauth-provider on KV. /setup makes a client and /authorize approves without a screen; neither is timed.
+// workers-oauth-provider on KV. /setup makes a client, a public one if asked, and /authorize approves without a screen; neither is timed.
 
 import { env } from 'cloudflare:workers'
 import { OAuthProvider } from '@cloudflare/workers-oauth-provider'
@@ -9,7 +9,8 @@ api.get('/me', (c) => c.json(c.executionCtx.props))
 
 const app = new Hono()
 app.post('/setup', async (c) => {
-  const client = { redirectUris: ['https://client.example.test/cb'], clientName: 'bench', tokenEndpointAuthMethod: 'client_secret_post' }
+  const tokenEndpointAuthMethod = c.req.query('method') ?? 'client_secret_post'
+  const client = { redirectUris: ['https://client.example.test/cb'], clientName: 'bench', tokenEndpointAuthMethod }
   return c.json(await c.env.OAUTH_PROVIDER.createClient(client))
 })
 app.get('/authorize', async (c) => {

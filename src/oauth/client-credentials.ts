@@ -20,14 +20,18 @@ const refuse = (error: 'invalid_request' | 'invalid_client', description: string
   method,
 })
 
+/** Throws for what is no UTF-8. Form-encoded text is ASCII, and decoded already. */
+function decodeUtf8(binary: string): string {
+  if (/^[ -~]*$/.test(binary)) return binary
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)))
+}
+
 /** RFC 6749, 2.3.1: both halves are form-encoded before they are joined. */
 function decodeBasic(authorization: string): { client_id: string; secret: string } | null {
   const encoded = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization)?.[1]
   if (encoded === undefined) return null
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
-      Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0)),
-    )
+    const text = decodeUtf8(atob(encoded))
     const at = text.indexOf(':')
     const half = (part: string) => decodeURIComponent(part.replaceAll('+', ' '))
     return at < 0 ? null : { client_id: half(text.slice(0, at)), secret: half(text.slice(at + 1)) }

@@ -121,8 +121,8 @@ export class Account extends DurableObject<Env> {
 
   /** The same about a token of an OAuth client, which hangs on its grant as well. */
   checkGrant(ids: TokenIds): 'active' | 'outdated' | 'revoked' {
-    const proven = proveToken(this.#stores, ids, Math.floor(Date.now() / 1000))
-    return proven.ok ? 'active' : proven.error
+    if (ids.sid === undefined && ids.grant_id === undefined) return 'revoked'
+    return judgeToken(this.#stores.families.standing(ids), ids.ver, Math.floor(Date.now() / 1000))
   }
 
   /** Whose access token it is, while it is good. */

@@ -1,10 +1,24 @@
 import type { Lineage, Rotation } from './rotation.ts'
-import { FAMILY_IDLE_SECONDS, type FamilyRow, KEEP_ENDED_SECONDS } from './session.ts'
+import { FAMILY_IDLE_SECONDS, type FamilyRow, KEEP_ENDED_SECONDS, type Standing } from './session.ts'
 
 type Row = Omit<FamilyRow, 'rotations' | 'amr' | 'offline'> & { rotations: string; amr: string | null; offline: number }
 
 const COLUMNS = `grant_id, sid, client_id, scope, aud, seed, generation, secret_id, rotated_at, rotations, recovered, network, echoed,
   echoes, created_at, expires_at, ended_at, auth_time, acr, amr, jkt, offline, logout_uri`
+
+/** More than any time there is: what a token does not name does not end it. */
+const NEVER = Number.MAX_SAFE_INTEGER
+
+/** `proveToken` in one look, but for tokens that name neither a session nor a grant. */
+const STANDING = `SELECT ver, CASE
+    WHEN banned_at IS NOT NULL OR EXISTS (SELECT 1 FROM revoked_token WHERE jti = ?1) THEN 0
+    ELSE min(
+      CASE WHEN ?2 IS NULL THEN ${NEVER} ELSE coalesce((SELECT CASE WHEN ended_at IS NULL THEN min(expires_at, seen_at + idle_seconds) END
+        FROM session WHERE sid = ?2), 0) END,
+      CASE WHEN ?3 IS NULL THEN ${NEVER} ELSE coalesce((SELECT CASE WHEN ended_at IS NULL THEN min(expires_at, rotated_at + ${FAMILY_IDLE_SECONDS}) END
+        FROM family WHERE grant_id = ?3), 0) END
+    )
+  END AS ends_at FROM account`
 
 const read = (row: Row): FamilyRow => ({
   ...row,
@@ -19,6 +33,10 @@ export function familyStore(sql: SqlStorage) {
     get(grantId: string): FamilyRow | null {
       const row = sql.exec<Row>(`SELECT ${COLUMNS} FROM family WHERE grant_id = ?`, grantId).toArray()[0]
       return row ? read(row) : null
+    },
+    /** What an OAuth client's access token hangs on: the account, the token itself, its session, its grant. Asked for each `live` answer. */
+    standing({ jti, sid, grant_id }: { jti: string; sid?: string; grant_id?: string }): Standing | null {
+      return sql.exec<Standing>(STANDING, jti, sid ?? null, grant_id ?? null).toArray()[0] ?? null
     },
     insert(row: FamilyRow): void {
       sql.exec(

@@ -1,0 +1,139 @@
+// The results of bench:oauth as Markdown: a table for each operation, what is ahead of what, how it was measured, what the peers leave out.
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { cpus } from 'node:os'
+import { CONNECTIONS } from '../client.mjs'
+import { headed, show, spread } from '../results.mjs'
+import { CODES } from './targets.mjs'
+
+const OPERATIONS = [
+  ['code', 'Code for tokens'],
+  ['refresh', 'Refresh'],
+  ['client_credentials', 'client_credentials'],
+  ['introspection', 'Introspection'],
+]
+
+const STATES = {
+  durable: 'flushed to disk before the answer',
+  KV: 'KV (Miniflare)',
+  lax: 'on disk, flushed later',
+  memory: 'in memory only',
+}
+
+const of = ({ samples }, name, field) => spread(samples.filter((sample) => sample.name === name).map((sample) => sample[field]))
+
+const ofOperation = ({ targets }, operation) => targets.filter((target) => target.operation === operation)
+
+/** Ours that gives as much: the same ID token, or none. */
+const oursBeside = (results, { operation, idToken }) =>
+  ofOperation(results, operation).find((target) => target.ours && target.idToken === idToken)
+
+/** How many times ours a target's CPU is, each against the bare route beside it. */
+const timesOurs = (results, target) =>
+  of(results, target.name, 'cpuRatio').median / of(results, oursBeside(results, target).name, 'cpuRatio').median
+
+function operationTable(results, operation) {
+  const heads = ['', 'state', 'CPU ms', 'CPU x bare route', 'CPU x ours', 'per second', 'p50 ms']
+  const rows = ofOperation(results, operation)
+    .toSorted((a, b) => Object.keys(STATES).indexOf(a.state) - Object.keys(STATES).indexOf(b.state))
+    .map((target) => {
+      const figure = (field, digits) => show(of(results, target.name, field), digits)
+      const times = target.ours ? '' : timesOurs(results, target).toFixed(2)
+      const label = target.ours ? `**${target.of}**` : target.of
+      return [label, STATES[target.state], figure('cpuMs', 3), figure('cpuRatio', 2), times, figure('rps', 0), figure('p50Ms', 1)]
+    })
+  return headed(heads, rows)
+}
+
+export const tables = (results) =>
+  OPERATIONS.filter(([operation]) => ofOperation(results, operation).length > 0)
+    .map(([operation, title]) => `## ${title}\n\n${operationTable(results, operation)}`)
+    .join('\n\n')
+
+/** Against each peer that keeps its state durably, by CPU. */
+function goals(results) {
+  const peers = results.targets.filter(({ state, ours }) => !ours && (state === 'durable' || state === 'KV'))
+  return peers.map((target) => {
+    const times = timesOurs(results, target)
+    const speed = of(results, oursBeside(results, target).name, 'rps').median / of(results, target.name, 'rps').median
+    const verdict = times >= 1 ? 'ahead' : 'NOT ahead'
+    return `- ${verdict}: ${target.name}: ${times.toFixed(2)} times our CPU; we do ${speed.toFixed(2)} times as many a second`
+  })
+}
+
+function versions() {
+  const require = createRequire(import.meta.url)
+  const versionOf = (directory, name) =>
+    `${name} ${JSON.parse(readFileSync(require.resolve(`${directory}/${name}/package.json`), 'utf8')).version}`
+  const ours = ['workerd', 'miniflare'].map((name) => versionOf('../../node_modules', name))
+  const peers = ['oidc-provider', '@openauthjs/openauth', '@cloudflare/workers-oauth-provider']
+  const theirs = peers.map((name) => versionOf('../node_modules', name))
+  return [...ours, ...theirs, `Node ${process.versions.node}`, `SQLite ${process.versions.sqlite} in Node`].join(', ')
+}
+
+const method = ({ plan }) => `- ${cpus().length} virtual cores (${cpus()[0]?.model.trim()}), Linux; loopback only. ${versions()}.
+- One process for each row's server, all started first; the target is the only one under load. ${plan.count} rounds, after a warm-up of each; in a
+  round every target once, in random order, ${plan.seconds} s (codes: ${CODES} of them, however long that takes), the bare route of a Worker before, after and
+  after every third. Figures are medians over the rounds (minimum-maximum). "CPU x bare route" is against the two bare runs beside it; "CPU x ours"
+  compares those, with our row that gives as much (no ID token, one by ES256, one by RS256).
+- CPU is user and system time of the serving process from \`/proc\`, for each request answered: it decides. Throughput shares two cores with the client
+  (${CONNECTIONS} closed loops on keep-alive connections, in Node). Every answer is looked at: a token that is missing, or not rotated, ends the bench.
+- Ours is the production bundle, in production's mode, on a direct workerd socket. Node runs one process without a cluster, as workerd runs one thread.
+- Codes are made outside the timed window. Ours: 64 signed-in people, through \`/oauth/authorize\` and the consent page. OpenAuth and
+  workers-oauth-provider: through their own authorization endpoints, with a sign-in that agrees at once. oidc-provider: by its own models, a Grant and an
+  AuthorizationCode, in place of its interaction pages. Every code has its own PKCE challenge (S256), is redeemed once, by a public client.
+- Refresh: ${CONNECTIONS} chains, every refresh token used once and rotated, public client. client_credentials: \`client_secret_basic\`, one registered client (OpenAuth
+  knows neither header nor registry: its form). Introspection: \`client_secret_basic\`, each loop asks about its own person's living access token, made
+  for the client that asks.
+- "Flushed": a write is on disk when its answer is sent (\`fsync\`): a Durable Object's storage does so once for each transaction (seen with
+  strace), SQLite with \`synchronous = FULL\` for each of oidc-provider's writes. "Flushed later" is the same database with \`synchronous = NORMAL\`: a power cut
+  takes back what was already acknowledged. "In memory only" forgets everything at a restart; OpenAuth's MemoryStorage and a Map for oidc-provider
+  (its own memory adapter forgets after 1,000 rows).
+- KV is Miniflare's, in the same process, on the same disk: its CPU is counted, its network is not.`
+
+const MISSING = `- **oidc-provider**: find and consume are two steps of its adapter, so two redemptions of one code, or two refreshes, at the same moment can both
+  succeed. Reuse of a refresh token destroys the grant; there is no grace for a lost answer. Its opaque tokens are a row each and can be revoked; its
+  JWTs (\`JWT\`) can be neither revoked nor introspected, and nothing is stored of a \`client_credentials\` JWT: that row is a signature
+  alone, durable or not. Its introspection is what every verifier would have to ask; ours has \`fresh\`, which asks nobody. Accounts are a stub that
+  answers at once; sessions are not looked at (\`expiresWithSession\` off). Ours reads the account, the session and the family for each of them.
+- **OpenAuth**: no introspection, no revocation endpoint, no ID tokens, no registry of clients, no client authentication on codes and refreshes. An
+  access token is a JWT of 30 days. KV reads, then writes: a code can be redeemed twice at the same moment, and for longer in another place (KV is eventually
+  consistent, 60 s and more). A used refresh token stays good for its reuse window (here 120 s). Its \`client_credentials\` stores a refresh token.
+- **workers-oauth-provider**: no \`client_credentials\`, no introspection, no ID tokens; tokens are opaque, each check a KV read. The same KV: codes and
+  refresh tokens are used by read-then-write, the token before the newest stays good, and a revocation takes as long as KV does.
+- **Sallyport**: a code is redeemed in one transaction that begins the family (2 rows), a replay of it ends the family. A refresh is one transaction and one
+  row. Access tokens are ES256 JWTs of 5 minutes, revoked one by one, by session, grant, client or key, in a second at most.
+  Introspection is \`live\`: one call to the person's object and one to the client's own, nothing from memory.`
+
+const READING = `## Where it is not ahead, and why
+
+- Introspection: oidc-provider reads two rows of a database in its own process. Ours asks two objects (account and registered client) over Workers'
+  RPC; either call alone costs about what the peer's whole request does. It is the price of an answer that no replaced instance and no cache can make
+  wrong, from an issuer that runs anywhere; an API that wants it cheap verifies \`fresh\`, in its own isolate (\`bench/results.md\`).
+- RS256 ID tokens: the signature is what costs. A client registered with \`id_token_signed_response_alg: ES256\` gets the row above it.
+- A \`client_credentials\` JWT of oidc-provider touches no storage in either server: it is compared for completeness.`
+
+/** @param {{ plan: object, targets: object[], samples: import('../rounds.mjs').Sample[] }} results */
+export function markdown(results) {
+  const bare = of(results, 'bare route', 'cpuMs')
+  return `# OAuth endpoints beside other servers
+
+Written by \`npm run bench:oauth\`; the samples are in \`bench/dist/oauth-results.json\`. The bare route costs ${show(bare, 3)} ms of CPU.
+
+${tables(results)}
+
+## Against those that keep their state durably
+
+${goals(results).join('\n')}
+
+${READING}
+
+## What each leaves out
+
+${MISSING}
+
+## Method
+
+${method(results)}
+`
+}
