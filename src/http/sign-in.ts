@@ -62,7 +62,7 @@ export async function signInWithPassword(c: AppContext, typed: { email: string; 
       const phc = await withHashSlot(c, async () => hashNew(password))
       await account(sub, 'rehash', (stub) => stub.rehash(before, phc))
     })
-  if (carry.use === 'cookie') await endReplacedSession(c)
+  if (carry.use === 'cookie') await endReplacedSession(c, { sub, sid: signedIn.started.session.sid })
   log(c, 'info', 'signed_in', { sub, sid: signedIn.started.session.sid, use: carry.use, known_device: trier.device !== null })
   return { sub, started: signedIn.started, device: signedIn.device, profile: signedIn.account }
 }

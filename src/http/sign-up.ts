@@ -58,7 +58,7 @@ export async function signUpWithPassword(
   const made = { sub, email, name, phc, user_agent: userAgentOf(c), carry }
   const created = await account(sub, 'create', (stub) => stub.create(made), { repeatable: false })
   if (!created.ok) throw new ApiError(created.error)
-  if (carry.use === 'cookie') await endReplacedSession(c)
+  if (carry.use === 'cookie') await endReplacedSession(c, { sub, sid: created.started.session.sid })
   log(c, 'info', 'signed_up', { sub, sid: created.started.session.sid })
   return { sub, started: created.started, device: created.device, profile: { email, name, roles: [] } }
 }

@@ -5,6 +5,7 @@ import { isMigrated, migrate } from '../storage/migrate.ts'
 import init from '../storage/schema/account/0001-init.sql'
 import oauth from '../storage/schema/account/0002-oauth.sql'
 import consent from '../storage/schema/account/0003-consent-audience.sql'
+import successor from '../storage/schema/account/0004-successor.sql'
 import { type AccountStores, openStores } from './account-stores.ts'
 import { deliver, FIRST_RETRY_MS, retryDelay } from './delivery.ts'
 
@@ -12,6 +13,7 @@ const MIGRATIONS = [
   { id: '0001-init', sql: init },
   { id: '0002-oauth', sql: oauth },
   { id: '0003-consent-audience', sql: consent },
+  { id: '0004-successor', sql: successor },
 ]
 
 const SWEEP_SECONDS = 3600

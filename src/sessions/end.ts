@@ -6,6 +6,7 @@ import { randomId } from '../tokens/random-id.ts'
 import type { FamilyStore } from './family-store.ts'
 import { generationSecret } from './generation-secret.ts'
 import { equalBytes, ownsSession } from './prove.ts'
+import { sessionEnd } from './session.ts'
 import type { SessionStore } from './session-store.ts'
 
 export type EndStores = { accounts: AccountStore; sessions: SessionStore; families: FamilyStore; outbox: OutboxStore }
@@ -18,6 +19,7 @@ export function endSession(stores: EndStores, sid: string, now: number): void {
   stores.families.endOf(sid, now)
   stores.outbox.add({ target: 'denial', body: denySession(sid, now) }, now)
   tellClients(stores, [sid], now)
+  for (const before of stores.sessions.replacedBy(sid)) endSession(stores, before, now)
 }
 
 /** Leaves a notice for each client that was authorized in these sessions: nobody who signs out waits for them. */
@@ -33,15 +35,28 @@ export function tellClients({ families, outbox, accounts }: EndStores, sids: rea
 
 /** What a sign-out names: the session's own cookie, or any generation of its family. Living or dead: the retry of a 503 must work. */
 export type SignOut =
-  | { by: 'cookie'; sid: string; secret: Uint8Array }
+  /** `successor`: a session of the same account and browser, which takes its place. */
+  | { by: 'cookie'; sid: string; secret: Uint8Array; successor?: string }
   | { by: 'refresh_token'; grant_id: string; generation: number; secret: Uint8Array }
+
+/**
+ * Signing in again, because one app wanted to see it, must not sign the person out of the others: while any hangs on a session it lives on
+ * without a cookie, as part of the one that took its place.
+ */
+function isSucceeded({ sessions, families }: EndStores, sid: string, successor: string, now: number): boolean {
+  const next = sessions.get(successor)
+  const hangs = families.hasClients(sid) || sessions.replacedBy(sid).length > 0
+  return hangs && sid !== successor && next !== null && now < sessionEnd(next)
+}
 
 /** Answers false when the secret is not the session's: only a forger who holds the MAC key gets here. */
 export function signOut(stores: EndStores, what: SignOut, now: number): boolean {
   if (what.by === 'cookie') {
     const session = stores.sessions.get(what.sid)
     if (session && !ownsSession(session, what.secret)) return false
-    endSession(stores, what.sid, now)
+    const { sid, successor } = what
+    if (successor !== undefined && isSucceeded(stores, sid, successor, now)) stores.sessions.succeed(sid, successor)
+    else endSession(stores, sid, now)
     return true
   }
   const family = stores.families.get(what.grant_id)

@@ -1,3 +1,4 @@
+import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
 import type { Lineage, Rotation } from './rotation.ts'
 import { FAMILY_IDLE_SECONDS, type FamilyRow, KEEP_ENDED_SECONDS, type Standing } from './session.ts'
 
@@ -62,6 +63,13 @@ export function familyStore(sql: SqlStorage) {
     },
     end(grantId: string, now: number): void {
       sql.exec('UPDATE family SET ended_at = ? WHERE grant_id = ? AND ended_at IS NULL', now, grantId)
+    },
+    /** Whether an OAuth client was authorized in a session and still is. */
+    hasClients(sid: string): boolean {
+      return (
+        sql.exec('SELECT 1 FROM family WHERE sid = ? AND client_id <> ? AND ended_at IS NULL', sid, FIRST_PARTY_CLIENT_ID).toArray()
+          .length > 0
+      )
     },
     /** The clients that were authorized in a session and want to hear of its end, each once, whatever has become of their families. */
     logoutTargets(sid: string): { client_id: string; uri: string }[] {

@@ -2,7 +2,7 @@ import { KEEP_ENDED_SECONDS, type SessionRow, type Standing } from './session.ts
 
 type Row = Omit<SessionRow, 'amr'> & { amr: string }
 
-const COLUMNS = 'sid, secret_hash, auth_time, acr, amr, user_agent, created_at, seen_at, idle_seconds, expires_at, ended_at'
+const COLUMNS = 'sid, secret_hash, auth_time, acr, amr, user_agent, created_at, seen_at, idle_seconds, expires_at, ended_at, successor'
 
 const ENDS_AT = 'CASE WHEN banned_at IS NULL AND ended_at IS NULL THEN min(expires_at, seen_at + idle_seconds) ELSE 0 END'
 
@@ -25,13 +25,28 @@ export function sessionStore(sql: SqlStorage) {
     },
     insert(row: SessionRow): void {
       sql.exec(
-        `INSERT INTO session (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO session (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         ...[row.sid, row.secret_hash, row.auth_time, row.acr, JSON.stringify(row.amr), row.user_agent, row.created_at, row.seen_at],
-        ...[row.idle_seconds, row.expires_at, row.ended_at],
+        ...[row.idle_seconds, row.expires_at, row.ended_at, row.successor],
       )
     },
     touch(sid: string, now: number): void {
-      sql.exec('UPDATE session SET seen_at = ? WHERE sid = ?', now, sid)
+      sql.exec('UPDATE session SET seen_at = ?1 WHERE sid = ?2 OR successor = ?2', now, sid)
+    },
+    /** Another session takes its place, and that of those it had replaced itself: no cookie opens it any more. */
+    succeed(sid: string, successor: string): void {
+      sql.exec(
+        'UPDATE session SET successor = ?2, secret_hash = NULL WHERE (sid = ?1 OR successor = ?1) AND ended_at IS NULL',
+        sid,
+        successor,
+      )
+    },
+    /** The sessions that it has taken the place of. */
+    replacedBy(sid: string): string[] {
+      return sql
+        .exec<{ sid: string }>('SELECT sid FROM session WHERE successor = ? AND ended_at IS NULL', sid)
+        .toArray()
+        .map((row) => row.sid)
     },
     end(sid: string, now: number): void {
       sql.exec('UPDATE session SET ended_at = ? WHERE sid = ? AND ended_at IS NULL', now, sid)

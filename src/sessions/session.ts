@@ -29,6 +29,8 @@ export type SessionRow = {
   idle_seconds: number
   expires_at: number
   ended_at: number | null
+  /** The session of the same browser that took its place: it lives on for the apps that hang on it, and ends with that one. */
+  successor: string | null
 }
 
 /** All that decides whether the access tokens of a session are good. */

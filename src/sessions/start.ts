@@ -60,6 +60,7 @@ export function startSession(
     idle_seconds: cookie ? COOKIE_IDLE_SECONDS : lifetime,
     expires_at: now + lifetime,
     ended_at: null,
+    successor: null,
   }
   stores.sessions.insert(session)
   if (carry.use === 'cookie') return { use: 'cookie', session: factsOf(session), secret }

@@ -8,7 +8,7 @@ import type { AuthorizationAsk } from '../../src/oauth/authorize.ts'
 import type { PresentedCode } from '../../src/oauth/redeem-code.ts'
 import { randomId } from '../../src/tokens/random-id.ts'
 import { knownClient } from '../oauth/clients.ts'
-import { cheapPhc, newAccount, PASSWORD } from '../support/account.ts'
+import { cheapPhc, newAccount, PASSWORD, signInAgain } from '../support/account.ts'
 
 // What was once found by attacking the authorization server. Each of these has failed before.
 
@@ -184,5 +184,51 @@ describe('the notice of a sign-out', () => {
     }
     expect(fetched.mock.calls.length).toBeGreaterThan(4)
     expect(fetched.mock.calls.length).toBeLessThan(20)
+  })
+})
+
+describe('signing in again in the same browser', () => {
+  const again = async (sub: string) => signInAgain(sub, { use: 'cookie' })
+  const hungOn = async () => {
+    const made = await person()
+    const authorized = await made.account.authorize(asking(made.proof, { scope: 'openid', logout_uri: 'http://127.0.0.1:9/logout' }))
+    if (!authorized.ok) throw new Error(authorized.error)
+    const redeemed = await made.account.redeemCode(presentingCode(authorized.code))
+    if (!redeemed.ok) throw new Error(redeemed.reason)
+    const next = await again(made.sub)
+    const { sid, secret } = made.proof
+    expect(await made.account.signOut({ by: 'cookie', sid, secret, successor: next.session.sid })).toMatchObject({ ok: true })
+    const nextProof = { kind: 'cookie' as const, sid: next.session.sid, secret: next.secret }
+    return { ...made, next, nextProof, ids: { ...redeemed.token, client_id: CLIENT } }
+  }
+
+  test('leaves the apps of the earlier session signed in, and its cookie worth nothing', async () => {
+    const { account, proof, nextProof, next, ids } = await hungOn()
+    expect(await account.checkGrant(ids)).toBe('active')
+    expect(await account.session(proof)).toEqual({ ok: false, error: 'no_session' })
+    const listed = await account.sessions(nextProof)
+    expect(listed.ok && listed.sessions.map(({ sid }) => sid)).toEqual([next.session.sid])
+  })
+
+  test('and out again ends what hung on both', async () => {
+    const { account, nextProof, ids } = await hungOn()
+    await account.signOut({ by: 'cookie', sid: nextProof.sid, secret: nextProof.secret })
+    expect(await account.checkGrant(ids)).toBe('revoked')
+  })
+
+  test('a third time keeps the first with the last', async () => {
+    const { sub, account, nextProof, ids } = await hungOn()
+    const last = await again(sub)
+    await account.signOut({ by: 'cookie', sid: nextProof.sid, secret: nextProof.secret, successor: last.session.sid })
+    expect(await account.checkGrant(ids)).toBe('active')
+    await account.signOut({ by: 'cookie', sid: last.session.sid, secret: last.secret })
+    expect(await account.checkGrant(ids)).toBe('revoked')
+  })
+
+  test('without any app ends the earlier session', async () => {
+    const { sub, account, proof } = await person()
+    const next = await again(sub)
+    await account.signOut({ by: 'cookie', sid: proof.sid, secret: proof.secret, successor: next.session.sid })
+    expect(await account.check(proof.sid, 1)).toBe('revoked')
   })
 })

@@ -21,8 +21,8 @@ async function isAsserted(c: AppContext, known: KnownClient, client_assertion: s
   const outcome = await verifyClientAssertion(c, known, presented, (url) => fetchKeys(c, url))
   if (outcome.ok) return true
   if (outcome.error === 'unavailable') {
-    const options = { reason: outcome.reason, headers: { 'Retry-After': '5' } }
-    throw new OAuthError('temporarily_unavailable', 'The keys at jwks_uri cannot be had.', options)
+    // Its own doing, or that of whoever serves its keys: never our fault to answer for with a 5xx.
+    throw invalidClient('The keys at jwks_uri cannot be had.', outcome.reason, false)
   }
   log(c, 'info', 'assertion_refused', { client_id: known.client.client_id, reason: outcome.reason })
   return false

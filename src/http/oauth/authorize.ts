@@ -106,7 +106,8 @@ async function proceed(c: AppContext, attempt: Attempt, allowed: boolean): Promi
   if (request.id_token_hint !== null && hint === null) {
     return answerAt(c, address, { error: 'invalid_request', error_description: 'id_token_hint is not an ID token of this issuer.' })
   }
-  const caller = await proofOf(c)
+  // Nobody can have signed in since, silently.
+  const caller = request.prompt.none && request.max_age === 0 ? null : await proofOf(c)
   const given = allowed && caller?.sub === interaction.sub && request.scope === interaction.scope
   const answer =
     caller &&

@@ -1,4 +1,5 @@
 import type { GrantType } from '../../clients/client.ts'
+import { algorithmsOf } from '../../keys/key.ts'
 import { authorizationCode } from '../../oauth/grants/authorization-code.ts'
 import { clientCredentials } from '../../oauth/grants/client-credentials.ts'
 import { deviceCode } from '../../oauth/grants/device-code.ts'
@@ -6,7 +7,7 @@ import type { Grant, Granted, GrantNeeds, TokenRequest } from '../../oauth/grant
 import { refreshToken } from '../../oauth/grants/refresh-token.ts'
 import { tokenExchange } from '../../oauth/grants/token-exchange.ts'
 import { TokenError } from '../../sdk/index.ts'
-import { idTokenClaims } from '../../tokens/id-token.ts'
+import { ID_TOKEN_TYP, idTokenClaims } from '../../tokens/id-token.ts'
 import { sealRefreshToken } from '../../tokens/refresh-token.ts'
 import { prepareSigning } from '../answer.ts'
 import type { AppContext } from '../context.ts'
@@ -27,6 +28,9 @@ const GRANTS: Partial<Record<GrantType, Grant>> = {
   'urn:ietf:params:oauth:grant-type:device_code': deviceCode,
   'urn:ietf:params:oauth:grant-type:token-exchange': tokenExchange,
 }
+
+/** Those that may give an ID token. */
+const IDENTIFYING = new Set(['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'])
 
 export const GRANT_TYPES_SUPPORTED = Object.keys(GRANTS)
 
@@ -63,10 +67,12 @@ function needsOf(c: AppContext): GrantNeeds {
 }
 
 /** Prepared before anything is consumed: a code whose tokens cannot be signed would be lost by our own doing. */
-async function prepareAnswer(c: AppContext, { client }: TokenRequest) {
-  const alg = client.id_token_signed_response_alg
-  const [sign, signIdToken] = await Promise.all([prepareSigning(c), prepareSigning(c, { alg, typ: 'JWT' })])
+async function prepareAnswer(c: AppContext, { client }: TokenRequest, hasPerson: boolean) {
   const { ring, config } = c.get('services')
+  const wanted = client.id_token_signed_response_alg
+  // Registered for an algorithm that this deployment has since left.
+  const alg = algorithmsOf(config.signingAlg).includes(wanted) ? wanted : 'RS256'
+  const [sign, signIdToken] = await Promise.all([prepareSigning(c), hasPerson ? prepareSigning(c, { alg, typ: ID_TOKEN_TYP }) : null])
   return async ({ token, refresh, identity, issued_token_type }: Granted) => {
     const access_token = await sign({ iss: config.issuer, ...token })
     const answer = {
@@ -87,7 +93,7 @@ async function prepareAnswer(c: AppContext, { client }: TokenRequest) {
       alg,
       now: token.iat,
     }
-    const id_token = facts && (await signIdToken(await idTokenClaims(facts)))
+    const id_token = facts && signIdToken && (await signIdToken(await idTokenClaims(facts)))
     return {
       ...answer,
       ...(issued_token_type ? { issued_token_type } : {}),
@@ -117,7 +123,7 @@ export const token = operation({
       throw new OAuthError('invalid_dpop_proof', 'This client binds its tokens: DPoP is missing.')
     const network = networkDigest(c.get('services').ring, c.req.header('CF-Connecting-IP'))
     const request: TokenRequest = { client, parameters, jkt: proof?.jkt ?? null, network, now: Math.floor(Date.now() / 1000) }
-    const answer = await prepareAnswer(c, request)
+    const answer = await prepareAnswer(c, request, IDENTIFYING.has(name))
     const granted = await grant(request, needsOf(c))
     if (!granted.ok) {
       if (granted.reason === 'reuse' || granted.reason === 'replayed')
