@@ -3,8 +3,14 @@ import { HiddenFields } from './field.tsx'
 import { Page } from './page.tsx'
 
 /** Hands the answer to the client by a form (OAuth 2.0 Form Post Response Mode): sent at once by a script, by the button without one. */
-export function FormPostPage(props: { action: string; place: string; fields: Readonly<Record<string, string>>; nonce: string }) {
-  const { action, place, fields, nonce } = props
+export function FormPostPage(props: {
+  action: string
+  place: string
+  fields: Readonly<Record<string, string>>
+  atOnce: boolean
+  nonce: string
+}) {
+  const { action, place, fields, atOnce, nonce } = props
   return (
     <Page title="One moment" nonce={nonce} card>
       <h1>One moment</h1>
@@ -17,7 +23,9 @@ export function FormPostPage(props: { action: string; place: string; fields: Rea
           Continue
         </button>
       </form>
-      <script nonce={nonce} dangerouslySetInnerHTML={{ __html: 'HTMLFormElement.prototype.submit.call(document.forms[0])' }} />
+      {atOnce ? (
+        <script nonce={nonce} dangerouslySetInnerHTML={{ __html: 'HTMLFormElement.prototype.submit.call(document.forms[0])' }} />
+      ) : null}
     </Page>
   )
 }

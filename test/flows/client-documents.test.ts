@@ -198,3 +198,25 @@ test("the MCP SDK's clientMetadataUrl leads an MCP client to its tokens without 
     await outside.stop()
   }
 })
+
+describe('an error that nobody had a hand in', () => {
+  test.each([
+    ['prompt=none', { prompt: 'none' }],
+    ['a scope that is none', { scope: 'nonsense' }],
+    ['the same as a form', { scope: 'nonsense', response_mode: 'form_post' }],
+  ])('takes nobody to a site that only a document names, before they say so: %s', async (_, changes) => {
+    const { client, redirect_uri } = published()
+    const page = await ask(client, redirect_uri, changes)
+    expect([page.status, page.headers.location]).toEqual([200, undefined])
+    expect(page.text).toContain(redirect_uri)
+    expect(page.text).not.toContain('<script')
+  })
+
+  test('but what the person decides is told at once', async () => {
+    const { client, redirect_uri } = published()
+    const page = await ask(client, redirect_uri)
+    const form = new URLSearchParams({ interaction: interactionIn(page), decision: 'deny' })
+    const back = locationOf(await person.post('/consent', form, { origin: server.origin }))
+    expect([back.origin + back.pathname, back.searchParams.get('error')]).toEqual([redirect_uri, 'access_denied'])
+  })
+})

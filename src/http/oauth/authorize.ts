@@ -45,7 +45,10 @@ async function readAttempt(c: AppContext, interaction: Interaction, repeated: st
   const redirect_uri = redirectOf(client, parameters)
   if (redirect_uri === null) return refuseHere(c, 'The app asked to send you back to an address that it has not registered.')
   const mode = readResponseMode(parameters)
-  const address: ReturnAddress = { redirect_uri, mode: mode ?? 'query', state: repeated === 'state' ? null : stateOf(parameters) }
+  const address: ReturnAddress = {
+    ...{ redirect_uri, mode: mode ?? 'query', state: repeated === 'state' ? null : stateOf(parameters) },
+    asks: client.source === 'document',
+  }
   const refuse = (error: OAuthErrorCode, error_description: string): Reading => ({
     ok: false,
     response: answerAt(c, address, { error, error_description }),
@@ -197,6 +200,7 @@ export const decideConsent = operation({
     const decision = form.get('decision')
     if (decision === 'allow') return proceed(c, reading.attempt, true)
     if (decision !== 'deny') throw new ApiError('invalid_request', { detail: 'decision must be allow or deny.' })
-    return answerAt(c, reading.attempt.address, { error: 'access_denied', error_description: 'The person has not allowed it.' })
+    const address = { ...reading.attempt.address, asks: false }
+    return answerAt(c, address, { error: 'access_denied', error_description: 'The person has not allowed it.' })
   },
 })

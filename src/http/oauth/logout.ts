@@ -8,6 +8,7 @@ import { clearSessionCookie, readCookie, SESSION_COOKIE } from '../cookies.ts'
 import { log } from '../log.ts'
 import { operation } from '../operation.ts'
 import { originOf } from '../origin.ts'
+import { leavePage } from '../pages/leave.tsx'
 import { logoutConfirmPage } from '../pages/logout-confirm.tsx'
 import { ownSession } from '../pages/own-session.ts'
 import { signedOutPage } from '../pages/sign-out.tsx'
@@ -72,6 +73,8 @@ export const logout = operation({
     const read = await readLogout(c, new URL(c.req.url).searchParams)
     if (typeof read === 'string') return refusalPage(c, read)
     const session = await ownSession(c)
+    // Nothing to end, and nobody to ask: no way for a stranger's document to send people on from here.
+    if (session === null && read.target !== null && read.client?.source === 'document') return leavePage(c, read.target)
     // Without a session there is nothing to ask about; with another one the person decides (a foreign page could have sent them: ASVS 10.6.2).
     if (session === null || (read.hint !== null && read.hint.sid === session.sid)) return finish(c, read)
     const asked = FIELDS.flatMap((name): [string, string][] => (read.parameters.has(name) ? [[name, read.parameters.get(name) ?? '']] : []))
