@@ -237,3 +237,36 @@ test.each([
 ])('metadata that nobody could use stops the start: %j', (metadata) => {
   expect(() => protectedResourceMetadata(metadata)).toThrow(TypeError)
 })
+
+/** What an async function gives where somebody has replaced the global `Promise`: no instance of it. */
+class ForeignPromise<T> implements Promise<T> {
+  readonly [Symbol.toStringTag] = 'Promise'
+  readonly #inner: Promise<T>
+  constructor(inner: Promise<T>) {
+    this.#inner = inner
+  }
+  // biome-ignore lint/suspicious/noThenProperty: a promise is a thing with a `then`.
+  then: Promise<T>['then'] = (done, failed) => this.#inner.then(done, failed)
+  catch: Promise<T>['catch'] = (failed) => this.#inner.catch(failed)
+  finally: Promise<T>['finally'] = (last) => this.#inner.finally(last)
+}
+
+test('a promise that is no instance of the global Promise is waited for, and lets nobody in by itself', async () => {
+  const issuer = new Issuer(signingKey)
+  const verifier = issuer.verifier()
+  const foreign = {
+    resourceMetadata: undefined,
+    verify: (...given: Parameters<typeof verifier.verify>) => new ForeignPromise(verifier.verify(...given)),
+  }
+  const app = new Hono<{ Variables: AuthVariables }>()
+  app.use('/api/*', authenticate({ verifier: foreign }))
+  app.get('/api/in', (c) => c.text('in'))
+  app.get(
+    '/alone',
+    authenticated({ verifier: foreign }, (c) => c.text('in')),
+  )
+  for (const path of ['/api/in', '/alone']) {
+    expect((await get(app, path)).status).toBe(401)
+    expect((await get(app, path, await issuer.token())).status).toBe(200)
+  }
+})
