@@ -270,3 +270,12 @@ test('a promise that is no instance of the global Promise is waited for, and let
     expect((await get(app, path, await issuer.token())).status).toBe(200)
   }
 })
+
+test('a requirement that asks for nothing is a mistake of the program, and no open door', () => {
+  for (const scope of ['', []]) expect(() => requireScope(scope)).toThrow('requires.scope')
+  for (const roles of ['', []]) expect(() => requireRole(roles)).toThrow('requires.roles')
+  expect(() => Reflect.apply(requireScope, null, [undefined])).toThrow('requires.scope')
+  expect(() => Reflect.apply(requireRole, null, [undefined])).toThrow('requires.roles')
+  expect(() => Reflect.apply(requireRecentSignIn, null, [undefined])).toThrow('requires.max_age')
+  expect(() => requireRecentSignIn(60, { acr_values: [] })).toThrow('requires.acr_values')
+})
