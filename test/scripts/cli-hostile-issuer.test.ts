@@ -68,3 +68,16 @@ test('a pace that no timer can keep is refused, and not taken for none', async (
   expect((await login()).ran).toMatchObject({ code: 1, stderr: expect.stringContaining('RFC 8628') })
   expect(asked).not.toContain('/token')
 })
+
+test('what it says of a person or of a refusal cannot turn the direction of a line', async () => {
+  const turned = 'Ada\u202eadA\u2066\u2028'
+  answers = { '/token': JSON.stringify(TOKEN), '/userinfo': JSON.stringify({ name: turned }) }
+  const { home } = await login()
+  const { stdout } = await home.run('whoami')
+  expect(stdout).not.toMatch(/[\u202e\u2066\u2028]/)
+  expect(JSON.parse(stdout)).toEqual({ name: turned })
+  answers = { '/device_authorization': JSON.stringify({ error: 'invalid_scope', error_description: turned }) }
+  const { ran } = await login()
+  expect(ran.stderr).toContain('invalid_scope')
+  expect(ran.stderr).not.toMatch(/[\u202e\u2066\u2028]/)
+})
