@@ -5,7 +5,7 @@ import { keepCredentials, lockPath, prepareDirectory } from './credentials.ts'
 import { discover, type Issuer, postForm } from './issuer.ts'
 import { withLock } from './lock.ts'
 import { Refusal } from './refusal.ts'
-import { nowSeconds, readTokenAnswer, type TokenAnswer } from './token-answer.ts'
+import { isDuration, nowSeconds, readTokenAnswer, type TokenAnswer } from './token-answer.ts'
 
 /** Without these there is neither a `whoami` nor a fresh token. */
 const ALWAYS = ['openid', 'offline_access']
@@ -36,8 +36,8 @@ async function begin({ issuer, device_authorization_endpoint }: Issuer, scope: s
     typeof device_code !== 'string' ||
     typeof user_code !== 'string' ||
     !/^[A-Z0-9-]{4,32}$/i.test(user_code) ||
-    typeof expires_in !== 'number' ||
-    typeof interval !== 'number' ||
+    !isDuration(expires_in) ||
+    !isDuration(interval) ||
     !isPageOf(issuer, verification_uri)
   ) {
     throw new Refusal(`${issuer} answers the device flow otherwise than RFC 8628 says.`)

@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Env } from '../env.ts'
 import type { Denial } from '../protocol/denial.ts'
-import { encodeFeed, entriesOf, formatCursor, parseCursor } from '../protocol/feed.ts'
+import { encodeFeed, entriesOf, FEED_HEADER_BYTES, formatCursor, parseCursor } from '../protocol/feed.ts'
 import { ListStore, type Position } from '../revocation/list-store.ts'
 import { type Packed, packEntries } from '../revocation/packing.ts'
 import { migrate } from '../storage/migrate.ts'
@@ -15,13 +15,16 @@ const SWEEP_MS = 300_000
 const NEXT_PART_MS = 1000
 /** Anybody may read the feed; so many of them may hold a socket. The rest poll. */
 export const MAX_SOCKETS = 256
-/** A socket that asks for everything again and again is closed: a snapshot can be megabytes. */
-const MAX_SNAPSHOTS = 8
 /**
  * What is longer is polled for: sockets that do not read would keep it in this object's memory, each its own. A reader that was told to
  * come back later does so with the cursor that its poll brought.
  */
 const MAX_MESSAGE_BYTES = 1024 * 1024
+/**
+ * A socket that asks for much again and again is closed. Counted are the bytes of denials that it asked for, because a very old cursor brings
+ * as much as none; a snapshot counts as the largest message. What is pushed, and an answer without news, costs nothing.
+ */
+const MAX_ASKED_BYTES = 8 * MAX_MESSAGE_BYTES
 
 type Log = { epoch: string; epochStart: number; key: Uint8Array }
 
@@ -130,9 +133,9 @@ export class RevocationList extends DurableObject<Env> {
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
-    const snapshots = Number(socket.deserializeAttachment() ?? 0)
+    const asked = Number(socket.deserializeAttachment() ?? 0)
     const cursor = message === '' ? null : typeof message === 'string' && parseCursor(message) ? message : undefined
-    if (cursor === undefined || snapshots >= MAX_SNAPSHOTS) {
+    if (cursor === undefined || asked >= MAX_ASKED_BYTES) {
       socket.close(1008, 'send a cursor')
       return
     }
@@ -141,7 +144,8 @@ export class RevocationList extends DurableObject<Env> {
       socket.close(1013, 'poll first')
       return
     }
-    if (!known) socket.serializeAttachment(snapshots + 1)
+    const cost = known ? bytes.length - FEED_HEADER_BYTES : MAX_MESSAGE_BYTES
+    if (cost > 0) socket.serializeAttachment(asked + cost)
     trySend(socket, bytes)
   }
 

@@ -27,11 +27,12 @@ import { boundOf, DENIAL_KIND_CODES, type Denial, hasBound } from './denial.ts'
 import { readSipHashKey, sipHashText } from './siphash.ts'
 
 export const FEED_CONTENT_TYPE = 'application/octet-stream'
+/** The length of an answer without denials. */
+export const FEED_HEADER_BYTES = 56
 
 const MAGIC = 0x53505246
 const VERSION = 1
 const SNAPSHOT = 1
-const HEADER_SIZE = 56
 const MAX_U32 = 0xffff_ffff
 const MAX_KIND_CODE = Math.max(...Object.values(DENIAL_KIND_CODES))
 const NOT_A_VARINT = -1
@@ -102,7 +103,7 @@ export const encodeSegments = (key: Uint8Array, denials: readonly Denial[]): Uin
 export function encodeFeed(header: FeedHeader, segments: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   if (!isEpoch(header.epoch)) throw new RangeError('an epoch is 16 lower-case hex digits')
   if (header.key.length !== 16) throw new RangeError('a SipHash key has 16 bytes')
-  const bytes = new Uint8Array(segments.reduce((size, segment) => size + segment.length, HEADER_SIZE))
+  const bytes = new Uint8Array(segments.reduce((size, segment) => size + segment.length, FEED_HEADER_BYTES))
   const view = new DataView(bytes.buffer)
   view.setUint32(0, MAGIC)
   view.setUint8(4, VERSION)
@@ -112,7 +113,7 @@ export function encodeFeed(header: FeedHeader, segments: readonly Uint8Array[]):
   view.setBigUint64(24, requireU64(header.asOf))
   view.setBigUint64(32, requireU64(header.sequence))
   bytes.set(header.key, 40)
-  let at = HEADER_SIZE
+  let at = FEED_HEADER_BYTES
   for (const segment of segments) {
     bytes.set(segment, at)
     at += segment.length
@@ -122,8 +123,8 @@ export function encodeFeed(header: FeedHeader, segments: readonly Uint8Array[]):
 
 /** Reads an answer strictly. Whatever the bytes, it ends in time proportional to their number, and never throws. */
 export function decodeFeed(bytes: Uint8Array): FeedDecoding {
-  if (bytes.length < HEADER_SIZE) return malformed('header')
-  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_SIZE)
+  if (bytes.length < FEED_HEADER_BYTES) return malformed('header')
+  const view = new DataView(bytes.buffer, bytes.byteOffset, FEED_HEADER_BYTES)
   // Magic, version, flags and the reserved bytes.
   if (view.getUint32(0) !== MAGIC || view.getUint8(4) !== VERSION || view.getUint8(5) > SNAPSHOT || view.getUint16(6) !== 0) {
     return malformed('header')
@@ -131,11 +132,11 @@ export function decodeFeed(bytes: Uint8Array): FeedDecoding {
   const numbers = [16, 24, 32].map((at) => Number(view.getBigUint64(at)))
   const [epochStart = 0, asOf = 0, sequence = 0] = numbers
   if (!numbers.every(Number.isSafeInteger)) return malformed('header')
-  const segments = bytes.subarray(HEADER_SIZE)
+  const segments = bytes.subarray(FEED_HEADER_BYTES)
   const count = walk(segments, null)
   if (count === null) return malformed('segments')
   const epoch = view.getBigUint64(8).toString(16).padStart(16, '0')
-  const header = { snapshot: view.getUint8(5) === SNAPSHOT, epoch, epochStart, asOf, sequence, key: bytes.slice(40, HEADER_SIZE) }
+  const header = { snapshot: view.getUint8(5) === SNAPSHOT, epoch, epochStart, asOf, sequence, key: bytes.slice(40, FEED_HEADER_BYTES) }
   return { ok: true, header, segments, count }
 }
 

@@ -5,7 +5,7 @@ import type { BlankInput } from 'hono/types'
 import type { VerifiedToken, Verifier, VerifyCall } from './create-verifier.ts'
 import { findLack, type Requirements } from './requirements.ts'
 import { TokenError } from './token-error.ts'
-import type { Freshness } from './verifier-options.ts'
+import { type Freshness, requireSound } from './verifier-options.ts'
 
 /** What `authenticate` puts into the context: `c.get('auth')` (or `c.var.auth`), and the verifier's `resourceMetadata` for challenges. */
 export type AuthVariables = { auth: VerifiedToken; resourceMetadata?: string }
@@ -67,7 +67,8 @@ function doorOf({ verifier, freshness, onError }: AuthenticateOptions): (c: Cont
     try {
       const call = freshness === undefined ? { waitUntil } : { freshness, waitUntil }
       const auth = verifier.verifyNow ? verifier.verifyNow(c.req.raw, call) : verifier.verify(c.req.raw, call)
-      if (!(auth instanceof Promise)) return admit(c, auth)
+      // By what it has, not by what it is no instance of: where somebody has replaced the global `Promise`, an async function's is none.
+      if ('claims' in auth) return admit(c, auth)
       return auth.then(
         (late) => admit(c, late),
         (error) => answer(error, c, onError),
@@ -82,8 +83,12 @@ async function refusalOr<R>(entry: Promise<Response | null>, go: () => R | Promi
   return (await entry) ?? go()
 }
 
-/** Lets through tokens that hold every one of the scopes, given as a scope string or a list. */
+/**
+ * Lets through tokens that hold every one of the scopes, given as a scope string or a list. It throws TypeError, like those below, for what
+ * everybody would meet: an empty scope, or one that is not there.
+ */
 export function requireScope(scope: string | readonly string[], options: RefusalOptions = {}): MiddlewareHandler<AuthEnv> {
+  requireSound({ scope })
   return async function requireScope(c, next) {
     return (await refusal({ scope }, c, options)) ?? next()
   }
@@ -91,6 +96,7 @@ export function requireScope(scope: string | readonly string[], options: Refusal
 
 /** Lets through accounts with the role, or with any one of a list. */
 export function requireRole(roles: string | readonly string[], options: RefusalOptions = {}): MiddlewareHandler<AuthEnv> {
+  requireSound({ roles })
   return async function requireRole(c, next) {
     return (await refusal({ roles }, c, options)) ?? next()
   }
@@ -106,6 +112,7 @@ export function requireRecentSignIn(
 ): MiddlewareHandler<AuthEnv> {
   const { acr_values, nowMs } = options
   const requires = acr_values === undefined ? { max_age } : { max_age, acr_values }
+  requireSound(requires)
   return async function requireRecentSignIn(c, next) {
     return (await refusal(requires, c, options, nowMs?.())) ?? next()
   }

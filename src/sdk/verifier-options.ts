@@ -153,8 +153,8 @@ const isTexts = (value: unknown): boolean => {
   return list.length > 0 && list.every(isText)
 }
 
-/** A requirement that nobody could meet, or everybody, is a mistake. */
-function requireSound(requires: Requirements = {}): void {
+/** A requirement that nobody could meet, or everybody, is a mistake: throws TypeError naming it. */
+export function requireSound(requires: Requirements = {}): void {
   for (const [name, value] of Object.entries(requires)) {
     const option = `requires.${name}`
     // A misspelt one would require nothing.

@@ -131,6 +131,18 @@ test('a socket that sends anything but cursors, or asks for everything again and
   expect(await closed).toBe(1008)
 })
 
+test('a socket that asks for nearly everything by a very old cursor, again and again, is closed too; one that is up to date is not', async () => {
+  const stub = list()
+  const old = formatCursor({ ...decoded(await stub.feed(null)), sequence: 0 })
+  const cursor = await stub.add(Array.from({ length: 50_000 }, (_, n) => denial(`d-${n}`)))
+  const { socket, messages } = await subscribe(stub, cursor)
+  const closed = new Promise<number>((resolve) => socket?.addEventListener('close', ({ code }) => resolve(code)))
+  for (let n = 0; n < 100; n++) socket?.send(cursor)
+  await vi.waitFor(() => expect(messages).toHaveLength(101))
+  for (let n = 0; n < 40; n++) socket?.send(old)
+  expect(await closed).toBe(1008)
+})
+
 test('a socket gets no answer of megabytes: it is told to come back, and does so with the cursor of a poll', async () => {
   const stub = list()
   for (const batch of ['a', 'b', 'c']) await stub.add(Array.from({ length: 50_000 }, (_, n) => denial(`${batch}-${n}`)))

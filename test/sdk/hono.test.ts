@@ -237,3 +237,45 @@ test.each([
 ])('metadata that nobody could use stops the start: %j', (metadata) => {
   expect(() => protectedResourceMetadata(metadata)).toThrow(TypeError)
 })
+
+/** What an async function gives where somebody has replaced the global `Promise`: no instance of it. */
+class ForeignPromise<T> implements Promise<T> {
+  readonly [Symbol.toStringTag] = 'Promise'
+  readonly #inner: Promise<T>
+  constructor(inner: Promise<T>) {
+    this.#inner = inner
+  }
+  // biome-ignore lint/suspicious/noThenProperty: a promise is a thing with a `then`.
+  then: Promise<T>['then'] = (done, failed) => this.#inner.then(done, failed)
+  catch: Promise<T>['catch'] = (failed) => this.#inner.catch(failed)
+  finally: Promise<T>['finally'] = (last) => this.#inner.finally(last)
+}
+
+test('a promise that is no instance of the global Promise is waited for, and lets nobody in by itself', async () => {
+  const issuer = new Issuer(signingKey)
+  const verifier = issuer.verifier()
+  const foreign = {
+    resourceMetadata: undefined,
+    verify: (...given: Parameters<typeof verifier.verify>) => new ForeignPromise(verifier.verify(...given)),
+  }
+  const app = new Hono<{ Variables: AuthVariables }>()
+  app.use('/api/*', authenticate({ verifier: foreign }))
+  app.get('/api/in', (c) => c.text('in'))
+  app.get(
+    '/alone',
+    authenticated({ verifier: foreign }, (c) => c.text('in')),
+  )
+  for (const path of ['/api/in', '/alone']) {
+    expect((await get(app, path)).status).toBe(401)
+    expect((await get(app, path, await issuer.token())).status).toBe(200)
+  }
+})
+
+test('a requirement that asks for nothing is a mistake of the program, and no open door', () => {
+  for (const scope of ['', []]) expect(() => requireScope(scope)).toThrow('requires.scope')
+  for (const roles of ['', []]) expect(() => requireRole(roles)).toThrow('requires.roles')
+  expect(() => Reflect.apply(requireScope, null, [undefined])).toThrow('requires.scope')
+  expect(() => Reflect.apply(requireRole, null, [undefined])).toThrow('requires.roles')
+  expect(() => Reflect.apply(requireRecentSignIn, null, [undefined])).toThrow('requires.max_age')
+  expect(() => requireRecentSignIn(60, { acr_values: [] })).toThrow('requires.acr_values')
+})
