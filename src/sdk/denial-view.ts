@@ -97,7 +97,8 @@ export class DenialView {
       return contradiction ? 'lost' : 'malformed'
     }
     const chapter = this.#open(header)
-    this.#merge(chapter, feed.segments, feed.count, Math.floor(startedMs / 1000))
+    // By the list's clock: what ours alone calls ended would be missed when it is set right.
+    this.#merge(chapter, feed.segments, feed.count, header.asOf / 1000)
     const sameEpoch = this.#cursor?.epoch === header.epoch
     this.#advance(header, sameEpoch)
     if (isAsked) this.#date(header, startedMs, sameEpoch)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { decodeFeed, encodeFeed } from '../../src/protocol/feed.ts'
+import { decodeFeed, encodeFeed, encodeSegments } from '../../src/protocol/feed.ts'
 import { DenialView } from '../../src/sdk/denial-view.ts'
 import { Issuer, makeKey, START } from './issuer.ts'
 
@@ -126,4 +126,13 @@ describe('a verifier', () => {
     issuer.feedDelayMs = issuer.nowMs - stuck
     await expect(verifier.verifyToken(token)).rejects.toMatchObject({ code: 'verifier_unavailable' })
   })
+})
+
+test('a denial that comes while the own clock is far ahead is known when the clock is right again', () => {
+  const view = viewAt(T)
+  const header = { snapshot: false, epoch: EPOCH, epochStart: 0, asOf: T + 1000, sequence: 2, key: new Uint8Array(16) }
+  const segments = [encodeSegments(header.key, [{ kind: 'kid', id: 'stolen', end: START + 320 }])]
+  expect(view.apply(decodeFeed(encodeFeed(header, segments)), T + 3_600_000, view.cursor, false)).toBe('applied')
+  expect(view.deniesKey('stolen', START + 2)).toBe(true)
+  expect(view.deniesKey('stolen', START + 321)).toBe(false)
 })

@@ -101,7 +101,7 @@ describe('changes', () => {
   test('do not revive the bound of a denial that has ended', () => {
     const client = (not_after_iat: number, end: number): Denial => ({ kind: 'client_id', id: 'first-party', not_after_iat, end })
     const view = viewOf(client(EVERY_IAT, START + 10))
-    view.apply(feed({ sequence: 2 }, [client(START - 50, END)]), (START + 20) * 1000, cursor)
+    view.apply(feed({ sequence: 2, asOf: (START + 20) * 1000 }, [client(START - 50, END)]), (START + 20) * 1000, cursor)
     expect(view.check(token(), START + 20)).toBe('clean')
   })
 
