@@ -15,6 +15,7 @@ const OPERATIONS = [
 
 const STATES = {
   durable: 'flushed to disk before the answer',
+  none: 'nothing is stored',
   KV: 'KV (Miniflare)',
   lax: 'on disk, flushed later',
   memory: 'in memory only',
@@ -50,13 +51,21 @@ export const tables = (results) =>
     .map(([operation, title]) => `## ${title}\n\n${operationTable(results, operation)}`)
     .join('\n\n')
 
-/** Against each peer that keeps its state durably, by CPU. */
+/** By the medians of CPU; where the rounds' ranges overlap, it says so. */
+function verdictOn(results, target) {
+  const theirs = of(results, target.name, 'cpuRatio')
+  const ours = of(results, oursBeside(results, target).name, 'cpuRatio')
+  if (theirs.median < ours.median) return 'NOT ahead'
+  return theirs.min > ours.max ? 'ahead' : 'ahead by the median, ranges overlap'
+}
+
+/** Against each peer that keeps its state durably. */
 function goals(results) {
-  const peers = results.targets.filter(({ state, ours }) => !ours && (state === 'durable' || state === 'KV'))
+  const peers = results.targets.filter(({ state, ours }) => !ours && ['durable', 'none', 'KV'].includes(state))
   return peers.map((target) => {
     const times = timesOurs(results, target)
+    const verdict = verdictOn(results, target)
     const speed = of(results, oursBeside(results, target).name, 'rps').median / of(results, target.name, 'rps').median
-    const verdict = times >= 1 ? 'ahead' : 'NOT ahead'
     return `- ${verdict}: ${target.name}: ${times.toFixed(2)} times our CPU; we do ${speed.toFixed(2)} times as many a second`
   })
 }
@@ -102,16 +111,20 @@ const MISSING = `- **oidc-provider**: find and consume are two steps of its adap
 - **workers-oauth-provider**: no \`client_credentials\`, no introspection, no ID tokens; tokens are opaque, each check a KV read. The same KV: codes and
   refresh tokens are used by read-then-write, the token before the newest stays good, and a revocation takes as long as KV does.
 - **Sallyport**: a code is redeemed in one transaction that begins the family (2 rows), a replay of it ends the family. A refresh is one transaction and one
-  row. Access tokens are ES256 JWTs of 5 minutes, revoked one by one, by session, grant, client or key, in a second at most.
-  Introspection is \`live\`: one call to the person's object and one to the client's own, nothing from memory.`
+  row. Access tokens are ES256 JWTs of 5 minutes, revoked one by one, by session, grant, client or key, within the bound that \`bench/sdk-results.md\` measures.
+  Introspection is \`live\`: one call to the person's object and one to the client's own, nothing of what the token hangs on from memory.`
 
 const READING = `## Where it is not ahead, and why
 
 - Introspection: oidc-provider reads two rows of a database in its own process. Ours asks two objects (account and registered client) over Workers'
   RPC; either call alone costs about what the peer's whole request does. It is the price of an answer that no replaced instance and no cache can make
   wrong, from an issuer that runs anywhere; an API that wants it cheap verifies \`fresh\`, in its own isolate (\`bench/results.md\`).
-- RS256 ID tokens: the signature is what costs. A client registered with \`id_token_signed_response_alg: ES256\` gets the row above it.
-- A \`client_credentials\` JWT of oidc-provider touches no storage in either server: it is compared for completeness.`
+- RS256 ID tokens: the signature is what differs. By these rows it adds about 0.4 ms in workerd and 0.2 in Node, each by its own
+  cryptography. A client registered with \`id_token_signed_response_alg: ES256\` gets the row above it.
+- A \`client_credentials\` JWT touches no storage in either server: a form, a secret, a signature. The rest is the shell around it (headers, request id,
+  CORS, routing), and workerd's own cost of a request.
+- Beside the same database without a flush oidc-provider costs less than a Durable Object's transaction by itself: most of its durable rows is \`fsync\`,
+  once for each of its writes, where an object has one. What is ahead of the flushed rows is ahead by that.`
 
 /** @param {{ plan: object, targets: object[], samples: import('../rounds.mjs').Sample[] }} results */
 export function markdown(results) {
