@@ -4,6 +4,7 @@ import { type AccessTokenClaims, FIRST_PARTY_CLIENT_ID } from '../protocol/claim
 import type { LiveAnswer } from '../sdk/index.ts'
 import { idsOf } from '../sessions/prove-token.ts'
 import type { Objects } from './objects.ts'
+import { publishedKeys } from './published-keys.ts'
 
 const REVOKED: LiveAnswer = { active: false, error: 'revoked' }
 
@@ -15,13 +16,18 @@ const answerOf = (verdict: 'active' | 'outdated' | 'revoked'): LiveAnswer =>
 
 /**
  * The `live` answer about a verified token (design, "Freshness"): of its account, and of its client where that is one that can go. A
- * machine's token has no account; its client answers for it.
+ * machine's token has no account; its client answers for it. None of them knows of keys: the key set says whether a doubted one is denied.
  */
-export function liveCheckOf({ account, client }: Objects, configured: ConfiguredClients) {
+export function liveCheckOf({ account, client, keySet }: Objects, configured: ConfiguredClients) {
   const ofClient = ({ client_id, jti }: AccessTokenClaims, registered: boolean): Promise<LiveAnswer> =>
     client(client_id, 'check', (stub) => stub.check({ jti, registered }))
 
-  return async (_token: string, claims: AccessTokenClaims): Promise<LiveAnswer> => {
+  const publishes = publishedKeys(
+    () => keySet('jwks', (stub) => stub.jwks()),
+    () => Date.now(),
+  )
+
+  const ofToken = async (claims: AccessTokenClaims): Promise<LiveAnswer> => {
     const { sub, client_id, sid, ver } = claims
     if (client_id === FIRST_PARTY_CLIENT_ID) {
       return sid === undefined ? REVOKED : answerOf(await account(sub, 'check', (stub) => stub.check(sid, ver)))
@@ -36,5 +42,10 @@ export function liveCheckOf({ account, client }: Objects, configured: Configured
       registered ? ofClient(claims, true) : null,
     ])
     return app?.active === false ? app : answerOf(person)
+  }
+
+  return async (_token: string, claims: AccessTokenClaims, doubtedKid?: string): Promise<LiveAnswer> => {
+    const [published, answer] = await Promise.all([doubtedKid === undefined || publishes(doubtedKid), ofToken(claims)])
+    return published ? answer : REVOKED
   }
 }

@@ -16,8 +16,11 @@ export type IssuerSource = {
 
 /** The issuer as a verifier reaches it by RPC. */
 export type VerifierBinding = IssuerSource & {
-  /** Whether the token is active at this moment. `claims` are those verified from `token`. */
-  check(token: string, claims: AccessTokenClaims): Promise<LiveAnswer>
+  /**
+   * Whether the token is active at this moment. `claims` are those verified from `token`; `doubtedKid` is its key while the caller's view
+   * is too old to say whether that is denied: then the answer has to say it as well.
+   */
+  check(token: string, claims: AccessTokenClaims, doubtedKid?: string): Promise<LiveAnswer>
 }
 
 /** Keeps background work going after the response, as `ctx.waitUntil` of a Worker does. */

@@ -112,9 +112,7 @@ class TokenVerifier implements Verifier {
     const known = this.#memory.recall(token, nowMs)
     if (known === 'expired') throw this.#refusal('token_expired', 'expired')
     if (known === undefined) {
-      // A known token has the grammar.
-      if (isFromHeader && !isB64token(token)) throw this.#refusal('token_malformed', 'grammar')
-      return this.#judgeStranger(token, freshness, nowMs, call)
+      return this.#judgeStranger(token, isFromHeader, freshness, nowMs, call)
     }
     this.#keys.renew(nowMs, waitUntil)
     return this.#consult(token, known, freshness, nowMs, call)
@@ -132,7 +130,7 @@ class TokenVerifier implements Verifier {
     if (known.claims.cnf?.jkt !== boundTo && boundTo !== 'unproven') throw this.#refusal('token_invalid', 'cnf')
     if (freshness === 'offline') return this.#accept(known, 'offline', null)
     if (freshness === 'live') return this.#askLive(token, known, waitUntil)
-    if (this.#poll.isCurrent(nowMs, waitUntil)) return this.#consultView(token, known, nowMs, waitUntil)
+    if (this.#poll.isCurrent(nowMs, waitUntil)) return this.#consultView(token, known, nowMs)
     return this.#consultOldView(token, known, waitUntil)
   }
 
@@ -148,9 +146,20 @@ class TokenVerifier implements Verifier {
   }
 
   /** Everything that can be said of a token without the revocation list; then the rest. */
-  async #judgeStranger(token: string, freshness: Freshness, nowMs: number, call: VerifyCall): Promise<VerifiedToken> {
+  async #judgeStranger(
+    token: string,
+    isFromHeader: boolean,
+    freshness: Freshness,
+    nowMs: number,
+    call: VerifyCall,
+  ): Promise<VerifiedToken> {
     const parsing = parseToken(token, this.#settings.algorithms)
-    if (!parsing.ok) throw this.#refusal('token_invalid', parsing.reason)
+    if (!parsing.ok) {
+      // What can be parsed has the grammar.
+      throw isFromHeader && !isB64token(token)
+        ? this.#refusal('token_malformed', 'grammar')
+        : this.#refusal('token_invalid', parsing.reason)
+    }
     // Before the signature, because it is cheap: a token of another issuer or time costs no cryptography and fetches no keys.
     const check = checkClaims(parsing.token.payload, this.#settings, Math.floor(nowMs / 1000))
     if (!check.ok) throw this.#refusal(check.error, check.reason)
@@ -165,8 +174,8 @@ class TokenVerifier implements Verifier {
   }
 
   /** The view is within its bound. */
-  #consultView(token: string, known: KnownToken, nowMs: number, waitUntil: WaitUntil | undefined): VerifiedToken | Promise<VerifiedToken> {
-    if (this.#judge(known, nowMs) === 'unsure') return this.#askLiveWithin(token, known, waitUntil)
+  #consultView(token: string, known: KnownToken, nowMs: number): VerifiedToken | Promise<VerifiedToken> {
+    if (this.#judge(known, nowMs) === 'unsure') return this.#askLiveWithin(token, known)
     return this.#accept(known, 'fresh', this.#view.ageMs(nowMs))
   }
 
@@ -174,8 +183,8 @@ class TokenVerifier implements Verifier {
   async #consultOldView(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken> {
     // What an old view denies stays denied, and need not wait.
     this.#judge(known, this.#nowMs())
-    if (await this.#poll.becomesCurrent(waitUntil)) return this.#consultView(token, known, this.#nowMs(), waitUntil)
-    return this.#askLiveWithin(token, known, waitUntil)
+    if (await this.#poll.becomesCurrent(waitUntil)) return this.#consultView(token, known, this.#nowMs())
+    return this.#askLiveWithin(token, known)
   }
 
   /** The owner knows of the session, not of the key: a denied key is on the list, and whoever denied it waits until every view has it. */
@@ -184,17 +193,17 @@ class TokenVerifier implements Verifier {
     const nowMs = this.#nowMs()
     if (this.#view.check(known, Math.floor(nowMs / 1000)) === 'revoked') throw this.#refusal('token_revoked', 'denied')
     // Outdated or ended as well: the list says the one, the owner knows the other.
-    const answer = await this.#ask(token, known, this.#settings.freshFor, waitUntil)
+    const answer = await this.#ask(token, known, this.#settings.freshFor)
     if (answer === null) throw this.#unavailable()
     this.#judge(known, nowMs)
     return answer
   }
 
   /** A live answer in place of a view: one that was given within the bound will do, so that an outage is no stampede. */
-  async #askLiveWithin(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken> {
+  async #askLiveWithin(token: string, known: KnownToken): Promise<VerifiedToken> {
     const age = this.#live.rememberedAgeMs(known, this.#nowMs())
     if (age !== null) return this.#accept(known, 'live', age)
-    const answer = await this.#ask(token, known, this.#settings.staleAfter, waitUntil)
+    const answer = await this.#ask(token, known, this.#settings.staleAfter)
     if (answer !== null) return answer
     if (this.#settings.onUnavailable === 'refuse') throw this.#unavailable()
     const nowMs = this.#nowMs()
@@ -203,16 +212,11 @@ class TokenVerifier implements Verifier {
     return this.#accept(known, 'stale', Number.isFinite(viewAge) ? viewAge : null)
   }
 
-  /** The issuer's answer for one token; null when there is none. While no view within `bound` says whether the key is denied, the key set has to. */
-  async #ask(token: string, known: KnownToken, bound: number, waitUntil: WaitUntil | undefined): Promise<VerifiedToken | null> {
-    const isDue = this.#view.ageMs(this.#nowMs()) > bound
-    const published = isDue ? this.#keys.stillPublishes(known.key, waitUntil) : true
-    const outcome = await this.#live.ask(token, known)
+  /** The issuer's answer for one token, and for its key while no view within `bound` says whether that is denied; null when there is none. */
+  async #ask(token: string, known: KnownToken, bound: number): Promise<VerifiedToken | null> {
+    const outcome = await this.#live.ask(token, known, this.#view.ageMs(this.#nowMs()) > bound)
     if (outcome === 'unavailable') return null
     if (outcome !== 'active') throw this.#denied(outcome)
-    const isPublished = await published
-    if (isPublished === false) throw this.#denied('revoked')
-    if (isPublished === null) return null
     return this.#accept(known, 'live', 0)
   }
 

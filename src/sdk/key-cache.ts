@@ -8,9 +8,6 @@ import { importVerificationKey, type VerificationKey } from './verify-signature.
 /** Milliseconds after which the keys are fetched again in the background. */
 export const KEY_REFRESH_AGE = 300_000
 
-/** Milliseconds: how old the keys may be that stand in for the list, when it cannot say whether a key is denied. */
-const CONFIRMED_AGE = 1000
-
 const HARD_AGE = JWKS_HARD_AGE * 1000
 const MAX_KEYS = 64
 
@@ -28,11 +25,6 @@ export type KeyCache = {
   renew(nowMs: number, waitUntil?: WaitUntil): void
   /** The key for a `kid`; an unknown one fetches the set, at most once per cooldown however many ask. */
   find(kid: string, waitUntil?: WaitUntil): Promise<KeyAnswer>
-  /**
-   * Whether the issuer still publishes a key: a denied one leaves the set at once. Fetches the set when what is held is more than 1 s old,
-   * at most once in that time; null while it cannot be had.
-   */
-  stillPublishes(key: VerificationKey, waitUntil?: WaitUntil): Promise<boolean | null>
 }
 
 /** The keys of one issuer. Times are milliseconds. */
@@ -85,12 +77,6 @@ export function keyCache(source: IssuerSource, { nowMs, keyCooldown, flightTimeo
       if (key !== undefined) return { ok: true, key }
       const asked = ended && !flight.failure() && !areOlder(nowMs(), HARD_AGE)
       return { ok: false, error: asked ? 'unknown' : 'unavailable' }
-    },
-    async stillPublishes(key, waitUntil) {
-      const isDue = areOlder(nowMs(), CONFIRMED_AGE) && flight.isOver(CONFIRMED_AGE)
-      if (isDue || flight.isUnderWay()) await flight.wait(waitUntil)
-      if (keys.get(key.kid) !== key) return false
-      return areOlder(nowMs(), CONFIRMED_AGE) ? null : true
     },
   }
 }

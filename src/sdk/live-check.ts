@@ -13,8 +13,8 @@ export type LiveCheck = {
   failure(): string
   /** Milliseconds since the token was last found active; null when not within the bound. */
   rememberedAgeMs(known: KnownToken, nowMs: number): number | null
-  /** Asks now. Never throws; waits no longer than the time limit. */
-  ask(token: string, known: KnownToken): Promise<LiveOutcome>
+  /** Asks now, for the key too where no view speaks for it. Never throws; waits no longer than the time limit. */
+  ask(token: string, known: KnownToken, isKeyDoubted: boolean): Promise<LiveOutcome>
 }
 
 const MAX_REMEMBERED = 10_000
@@ -30,12 +30,12 @@ export function liveCheck(check: VerifierBinding['check'] | undefined, nowMs: ()
       const age = nowMs - (active.get(claims.jti) ?? NEVER)
       return age >= 0 && age <= bound ? age : null
     },
-    async ask(token, { claims }) {
+    async ask(token, { claims, key }, isKeyDoubted) {
       const { jti } = claims
       const askedMs = nowMs()
       failure = ''
       try {
-        const answer = check && (await within(check(token, claims), FLIGHT_TIMEOUT))?.value
+        const answer = check && (await within(check(token, claims, isKeyDoubted ? key.kid : undefined), FLIGHT_TIMEOUT))?.value
         if (answer?.active === true) {
           active.set(jti, askedMs)
           return 'active'

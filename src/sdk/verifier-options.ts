@@ -107,7 +107,7 @@ export function readVerifierOptions(options: VerifierOptions): VerifierSettings 
   const staleAfter = integer('staleAfter', 5000, 1, 60_000)
   const send: Fetch = options.fetch ?? ((url, init) => fetch(url, init))
   const source = binding ?? httpIssuer(issuer, send)
-  const check: VerifierSettings['check'] = introspection?.(issuer, send) ?? (binding && ((token, claims) => binding.check(token, claims)))
+  const check: VerifierSettings['check'] = introspection?.(issuer, send) ?? (binding && ((...asked) => binding.check(...asked)))
   requireFreshness(freshness, check)
   return {
     issuer,

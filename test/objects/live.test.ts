@@ -112,6 +112,12 @@ describe('withAccounts', () => {
     expect(await check(9)).toEqual({ active: false, error: 'revoked' })
   })
 
+  test('leaves a token whose key is doubted to the service binding: no account knows of keys', async () => {
+    const { asked, binding } = failing()
+    await expect(binding.check('', claims('ann', 'sid'), 'kid')).rejects.toThrow('not to be asked')
+    expect(asked).toEqual([])
+  })
+
   test('finds a token without a session revoked, and asks nobody', async () => {
     const { asked, binding } = failing()
     expect(await binding.check('', claims('ann', undefined))).toEqual({ active: false, error: 'revoked' })

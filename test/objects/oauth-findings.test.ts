@@ -124,6 +124,30 @@ describe('a client that has left the configuration', () => {
   })
 })
 
+describe('a key that the revocation list cannot speak for', () => {
+  test('is good for a live answer while the key set publishes it, and only then', async () => {
+    const { sub, proof } = await person()
+    const claims = {
+      iss: ISSUER,
+      sub,
+      aud: ISSUER,
+      exp: 0,
+      iat: 0,
+      jti: randomId(),
+      client_id: 'first-party',
+      scope: '',
+      ver: 1,
+      sid: proof.sid,
+    }
+    const live = liveCheckOf(objects(env), new Map())
+    const { keys } = await env.KEY_SET.getByName('keys').jwks()
+    expect(keys.length).toBeGreaterThan(0)
+    for (const { kid } of keys) expect(await live('', claims, kid)).toEqual({ active: true })
+    expect(await live('', claims, 'denied')).toEqual({ active: false, error: 'revoked' })
+    expect(await live('', { ...claims, sid: 'ended' }, keys[0]?.kid)).toEqual({ active: false, error: 'revoked' })
+  })
+})
+
 describe('tries at user codes', () => {
   test('are not forgiven for a code of one’s own in between', async () => {
     const { account, proof } = await person()

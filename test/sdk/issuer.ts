@@ -86,6 +86,8 @@ export class Issuer implements VerifierBinding {
   }
   calls = { jwks: 0, feed: 0, check: 0 }
   asked: (string | null)[] = []
+  /** The keys that each `check` was to speak for. */
+  doubted: (string | undefined)[] = []
   readonly signingKey: SigningKey
   #log: { sequence: number; segment: Uint8Array }[] = []
 
@@ -160,9 +162,14 @@ export class Issuer implements VerifierBinding {
     return answer
   }
 
-  async check(): Promise<LiveAnswer> {
+  /** As the real one: it speaks for the key as well where it is asked to. */
+  async check(_token: string, _claims: object, doubtedKid?: string): Promise<LiveAnswer> {
     this.calls.check++
-    return this.onCheck()
+    this.doubted.push(doubtedKid)
+    if (doubtedKid === undefined) return this.onCheck()
+    await this.onJwks()
+    const isPublished = this.keys.some((key) => 'kid' in key && key.kid === doubtedKid)
+    return isPublished ? this.onCheck() : { active: false, error: 'revoked' }
   }
 }
 
