@@ -8,7 +8,6 @@ const MAX_DEPTH = 8
 /** Unlike every number, itself included. */
 const REFUSED = Number.NaN
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const ascii = /^[ -~]*$/
 
 const QUOTE = 0x22
 const COLON = 0x3a
@@ -21,12 +20,12 @@ const BACKSLASH = 0x5c
  */
 export function readStrictJson(source: Uint8Array | string): JsonReading {
   try {
+    const { names, isAscii } = scan(source)
     // ASCII is the same text in UTF-8, and nearly all there is.
-    const isAscii = typeof source === 'string' && ascii.test(source)
-    const text = isAscii ? source : decoder.decode(typeof source === 'string' ? bytesOf(source) : source)
+    const text = typeof source !== 'string' ? decoder.decode(source) : isAscii ? source : decoder.decode(bytesOf(source))
     const value: unknown = JSON.parse(text)
     // Of a member that occurs twice the parser keeps one, however its names are spelled.
-    return countMembers(value, 0) === countNames(text) ? { ok: true, value } : { ok: false }
+    return countMembers(value, 0) === names ? { ok: true, value } : { ok: false }
   } catch {
     return { ok: false }
   }
@@ -46,21 +45,26 @@ function countMembers(value: unknown, depth: number): number {
   if (typeof value !== 'object' || value === null) return 0
   if (depth === MAX_DEPTH) return REFUSED
   let count = 0
-  for (const member of Object.values(value)) count += countMembers(member, depth + 1)
-  if (Array.isArray(value)) return count
-  for (const name of Object.keys(value)) count += name === '__proto__' || !name.isWellFormed() ? REFUSED : 1
+  if (Array.isArray(value)) for (const item of value) count += countMembers(item, depth + 1)
+  else {
+    for (const [name, member] of Object.entries(value)) {
+      count += name === '__proto__' || !name.isWellFormed() ? REFUSED : 1 + countMembers(member, depth + 1)
+    }
+  }
   return count
 }
 
-/** The names in a text that is JSON: as many as there are colons outside its strings. */
-function countNames(text: string): number {
-  let count = 0
+/** The names in a text that is JSON, as many as there are colons outside its strings. In UTF-8 no other character has a byte of these. */
+function scan(source: string | Uint8Array): { names: number; isAscii: boolean } {
+  let names = 0
+  let bits = 0
   let isInString = false
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
+  for (let at = 0; at < source.length; at++) {
+    const code = typeof source === 'string' ? source.charCodeAt(at) : Number(source[at])
+    bits |= code
     if (code === QUOTE) isInString = !isInString
     else if (code === BACKSLASH) at++
-    else if (code === COLON && !isInString) count++
+    else if (code === COLON && !isInString) names++
   }
-  return count
+  return { names, isAscii: bits < 0x80 }
 }
