@@ -33,8 +33,7 @@ export type AuthenticateOptions = { verifier: RequestVerifier; freshness?: Fresh
 export function authenticate<E extends Env & AuthEnv = AuthEnv>(options: AuthenticateOptions): MiddlewareHandler<E> {
   const enter = doorOf(options)
   return function authenticate(c, next) {
-    const entry = enter(c)
-    return entry === null ? next() : refusalOr(entry, next)
+    return enter<void, Promise<void>>(c, next)
   }
 }
 
@@ -48,39 +47,40 @@ export function authenticated<P extends string, R extends Response, E extends En
 ): Handler<E, P, I, R | Promise<R | Response>> {
   const enter = doorOf(options)
   return function authenticated(c, next) {
-    const entry = enter(c)
-    return entry === null ? handler(c, next) : refusalOr(entry, () => handler(c, next))
+    return enter<R, R | Promise<R>>(c, () => handler(c, next))
   }
 }
 
-/** Lets a request in (null), or says later: null, or its refusal. Nothing is waited for where the verifier need not wait. */
-function doorOf({ verifier, freshness, onError }: AuthenticateOptions): (c: Context) => Promise<Response | null> | null {
+/** Lets a request in, or answers its refusal. Nothing is waited for where the verifier need not wait. */
+function doorOf({ verifier, freshness, onError }: AuthenticateOptions) {
   const { resourceMetadata } = verifier
-  const admit = (c: Context, auth: VerifiedToken): null => {
+  const admit = (c: Context, auth: VerifiedToken): void => {
     c.set('auth', auth)
     if (resourceMetadata !== undefined) c.set('resourceMetadata', resourceMetadata)
-    return null
   }
-  return (c) => {
+  return <R, Going extends R | Promise<R>>(c: Context, go: () => Going): Going | Promise<R | Response> => {
     // Asked for only when there is background work: the context's getter throws where there is no execution context.
     const waitUntil = (work: Promise<unknown>): void => keepAlive(c, work)
+    const call = freshness === undefined ? { waitUntil } : { freshness, waitUntil }
+    let auth: VerifiedToken | Promise<VerifiedToken>
     try {
-      const call = freshness === undefined ? { waitUntil } : { freshness, waitUntil }
-      const auth = verifier.verifyNow ? verifier.verifyNow(c.req.raw, call) : verifier.verify(c.req.raw, call)
-      // By what it has, not by what it is no instance of: where somebody has replaced the global `Promise`, an async function's is none.
-      if ('claims' in auth) return admit(c, auth)
-      return auth.then(
-        (late) => admit(c, late),
-        (error) => answer(error, c, onError),
-      )
+      auth = verifier.verifyNow ? verifier.verifyNow(c.req.raw, call) : verifier.verify(c.req.raw, call)
     } catch (error) {
       return answer(error, c, onError)
     }
+    // By what it has, not by what it is no instance of: where somebody has replaced the global `Promise`, an async function's is none.
+    if (!('claims' in auth)) {
+      return auth.then(
+        (late): R | Promise<R> => {
+          admit(c, late)
+          return go()
+        },
+        (error) => answer(error, c, onError),
+      )
+    }
+    admit(c, auth)
+    return go()
   }
-}
-
-async function refusalOr<R>(entry: Promise<Response | null>, go: () => R | Promise<R>): Promise<R | Response> {
-  return (await entry) ?? go()
 }
 
 /**
