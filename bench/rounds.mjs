@@ -81,10 +81,12 @@ export async function rounds(targets, { count, seconds, warmUpSeconds, batchSize
   const samples = []
   const passes = Math.max(...targets.map(({ slices = 1 }) => slices))
   for (let done = 1; done <= count; done++) {
-    for (let pass = 1; pass <= passes; pass++) {
-      const ofPass = targets.filter(({ floor, slices = 1 }) => floor || slices >= pass)
-      samples.push(...(await inTurn(() => round(ofPass, seconds, batchSize))))
-    }
+    await inTurn(async () => {
+      for (let pass = 1; pass <= passes; pass++) {
+        const ofPass = targets.filter(({ floor, slices = 1 }) => floor || slices >= pass)
+        samples.push(...(await round(ofPass, seconds, batchSize)))
+      }
+    })
     onRound(done)
   }
   return samples

@@ -1,6 +1,6 @@
-// npm run bench:sdk [-- --quick] [--only regex] [--lock file]: what the verifier costs beside its peers, how soon it refuses, what it holds
-// in memory. Writes bench/sdk-results.md and bench/sdk-chart.svg, and every sample to bench/dist/sdk-results.json. With `--only` the rows
-// of such names are timed and shown, and nothing is written. With `--lock` each pass over the rows waits for its turn, and each proof.
+// npm run bench:sdk [-- --quick] [--rounds 5] [--only regex] [--lock file]: what the verifier costs beside its peers, how soon it refuses,
+// what it holds in memory. Writes bench/sdk-results.md and bench/sdk-chart.svg, and every sample to bench/dist/sdk-results.json. With
+// `--only` the rows of such names are timed and shown, and nothing is written. With `--lock` each round waits for its turn, and each proof.
 // Where there is a redis-server (on the path, or where REDIS_SERVER says) sessions on Redis are timed too.
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -77,12 +77,14 @@ async function main() {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
       only: { type: 'string', default: '' },
       lock: { type: 'string' },
       out: { type: 'string', default: path.join(HERE, 'sdk-results.md') },
     },
   })
-  const sizes = values.quick ? QUICK : FULL
+  const usual = values.quick ? QUICK : FULL
+  const sizes = { ...usual, rounds: Number(values.rounds ?? usual.rounds) }
   if (process.platform !== 'linux') throw new Refusal('The bench reads CPU times from /proc, so it needs Linux.')
   await installPeers()
   const { measureMemory } = await import('./sdk/memory.mjs')
