@@ -46,7 +46,12 @@ const floor = (results, figure, name) => ({
 /** Like with like: the CPU of a row of ours beside that of a peer's. */
 function ahead(results, figure, ours, peer) {
   const [is, theirs] = [ours, peer].map((name) => ratios(results, name, 'cpuRatio'))
-  return { figure, goal: `ahead of ${peer}`, measured: `${show(is, 2)} x; ${show(theirs, 2)} x`, met: is.median < theirs.median }
+  return {
+    figure,
+    goal: `ahead of ${peer}`,
+    measured: `${showCpu(results, ours)}; ${showCpu(results, peer)}`,
+    met: is.median < theirs.median,
+  }
 }
 
 function freshGoals(results) {
