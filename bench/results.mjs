@@ -20,6 +20,27 @@ export function spread(numbers) {
   return { min: sorted[0], median, max: sorted.at(-1) }
 }
 
+/** Out of a hundred, how often a median lies in the interval that is said of it. */
+export const SURE = 95
+
+/**
+ * Between which samples the true median lies, by their ranks alone (sign test): so often as `SURE` says, whatever the samples'
+ * distribution. Fewer than six samples say less than that; theirs are the minimum and the maximum.
+ */
+export function medianWithin(numbers) {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  let rank = 0
+  // The chance that no more than `rank` samples are on one side of the median, and its next term.
+  let [outside, term] = [0, 0.5 ** sorted.length]
+  for (let next = 0; next < sorted.length / 2; next++) {
+    outside += term
+    if (1 - 2 * outside < SURE / 100) break
+    rank = next
+    term *= (sorted.length - next) / (next + 1)
+  }
+  return { from: sorted[rank], to: sorted.at(-1 - rank) }
+}
+
 export const show = ({ min, median, max }, digits) => `${median.toFixed(digits)} (${min.toFixed(digits)}-${max.toFixed(digits)})`
 
 const spreadOf = ({ samples }, name, field) => spread(samples.filter((sample) => sample.name === name).map((sample) => sample[field]))

@@ -2,27 +2,35 @@
 // bare runs beside it. What the machine does meanwhile thus touches both.
 import { cpuMs } from './server.mjs'
 
-/** Targets between two runs of the bare route. */
+/** Targets between two runs of the bare route, unless a plan says otherwise. */
 const BATCH = 3
 /** Run before the clock starts, so that the objects of a target are awake again: they sleep after 10 s. */
 const LEAD_IN_SECONDS = 1
 
 /**
- * @typedef {{ name: string, rps: number, p50Ms: number, cpuMs: number, cpuRatio: number, speedRatio: number }} Sample
- *   `cpuMs` a request; the ratios are against the bare route
+ * @typedef {{ name: string, rps: number, p50Ms: number, cpuMs: number, besideMs: number, cpuRatio: number, speedRatio: number }} Sample
+ *   `cpuMs` a request, of which `besideMs` is that of the processes beside the serving one; the ratios are against the bare route
  */
+
+/** Of the serving process, and of those that work for it: a target's `beside` are their ids. */
+async function cpuOf({ pid, beside = [] }) {
+  const [serving, ...others] = await Promise.all([pid, ...beside].map(cpuMs))
+  return { serving, others: others.reduce((sum, ms) => sum + ms, 0) }
+}
 
 /** One run of one target; throws when a request of it failed. */
 export async function measure(target, seconds) {
   await target.ready?.(seconds)
   if (target.leadIn) await target.run(LEAD_IN_SECONDS)
-  const before = await cpuMs(target.pid)
+  const before = await cpuOf(target)
   const startedMs = performance.now()
   const { count, failed, reason, p50Ms } = await target.run(seconds)
   const took = (performance.now() - startedMs) / 1000
-  const spent = (await cpuMs(target.pid)) - before
+  const after = await cpuOf(target)
+  const besideMs = after.others - before.others
+  const spent = after.serving - before.serving + besideMs
   if (failed > 0 || count === 0) throw new Error(`${target.name}: ${count} answered, ${failed} failed${reason ? `, ${reason}` : ''}`)
-  return { name: target.name, rps: count / took, p50Ms, cpuMs: spent / count }
+  return { name: target.name, rps: count / took, p50Ms, cpuMs: spent / count, besideMs: besideMs / count }
 }
 
 const mean = (a, b) => (a + b) / 2
@@ -41,7 +49,7 @@ function shuffled(items) {
 }
 
 /** One round; answers its samples, those of the bare routes included. */
-export async function round(targets, seconds) {
+export async function round(targets, seconds, batchSize = BATCH) {
   const samples = []
   for (const group of shuffled([...new Set(targets.map(({ group }) => group))])) {
     const ofGroup = targets.filter((target) => target.group === group)
@@ -50,9 +58,9 @@ export async function round(targets, seconds) {
     if (!floor || order.length === 0) continue
     let before = await measure(floor, seconds)
     samples.push(compared(before, before, before))
-    for (let at = 0; at < order.length; at += BATCH) {
+    for (let at = 0; at < order.length; at += batchSize) {
       const batch = []
-      for (const target of order.slice(at, at + BATCH)) batch.push(await measure(target, seconds))
+      for (const target of order.slice(at, at + batchSize)) batch.push(await measure(target, seconds))
       const after = await measure(floor, seconds)
       samples.push(compared(after, after, after), ...batch.map((sample) => compared(sample, before, after)))
       before = after
@@ -61,12 +69,24 @@ export async function round(targets, seconds) {
   return samples
 }
 
-/** @returns {Promise<Sample[]>} */
-export async function rounds(targets, { count, seconds, warmUpSeconds, onRound }) {
-  for (const target of targets) await measure(target, warmUpSeconds)
+/**
+ * A target with `slices` is run so often in each round, in as many passes: where little is between two targets, only more runs tell
+ * them apart.
+ * @returns {Promise<Sample[]>}
+ */
+export async function rounds(targets, { count, seconds, warmUpSeconds, batchSize, inTurn = (work) => work(), onRound }) {
+  await inTurn(async () => {
+    for (const target of targets) await measure(target, warmUpSeconds)
+  })
   const samples = []
+  const passes = Math.max(...targets.map(({ slices = 1 }) => slices))
   for (let done = 1; done <= count; done++) {
-    samples.push(...(await round(targets, seconds)))
+    await inTurn(async () => {
+      for (let pass = 1; pass <= passes; pass++) {
+        const ofPass = targets.filter(({ floor, slices = 1 }) => floor || slices >= pass)
+        samples.push(...(await round(ofPass, seconds, batchSize)))
+      }
+    })
     onRound(done)
   }
   return samples

@@ -72,7 +72,7 @@ export async function drawChart(points, file) {
       type: 'log',
       logBase: 2,
       min: 1,
-      name: 'CPU of a request, times the bare route (lower is better)',
+      name: 'CPU of a request, times the bare route of its platform (lower is better)',
       nameLocation: 'middle',
       nameGap: 28,
       axisLabel: { formatter: '{value}x' },

@@ -1,14 +1,16 @@
 // The routes of Node servers that are timed, a process each.
-import { fork, spawn, spawnSync } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { NODE } from '../../scripts/toolchain.mjs'
 import { CONNECTIONS, Connection, jsonOf, repeat } from '../client.mjs'
 import { accessToken, peopleAt } from '../people.mjs'
-import { freePort, VARS } from '../server.mjs'
+import { VARS } from '../server.mjs'
+import { startRedis } from './redis.mjs'
 import { es256Token, PUBLIC_PEM } from './tokens.mjs'
 
-export const REDIS = spawnSync('redis-server', ['--version']).error === undefined
+/** Runs in each round, where targets lie close together. */
+const CLOSE = { slices: 2 }
 
 async function startNode(kind, config) {
   const child = fork(path.join(import.meta.dirname, 'node', 'server.mjs'), { execPath: NODE, execArgv: ['--no-warnings'] })
@@ -22,12 +24,8 @@ async function startNode(kind, config) {
   return { port, pid: child.pid, stop }
 }
 
-async function startRedis() {
-  const port = await freePort()
-  const child = spawn('redis-server', ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'])
-  for await (const line of child.stdout) if (`${line}`.includes('Ready to accept')) break
-  return { url: `redis://127.0.0.1:${port}`, stop: () => child.kill() }
-}
+/** Sessions as connect-redis keeps them unless told otherwise: read, and their life renewed, at each request. */
+export const ON_REDIS = 'express-session, Redis'
 
 const bearer = (token) => ({ authorization: `Bearer ${token}` })
 
@@ -49,30 +47,40 @@ export async function startNodeTargets(product) {
     return bearer(token)
   }
   const theirs = () => bearer(es256Token())
-  const redis = REDIS ? await startRedis() : null
-  const config = { issuer: VARS.ISSUER, port: product.port, publicPem: PUBLIC_PEM, redisUrl: redis?.url }
+  const redis = await startRedis()
+  const onRedis = (name, disableTouch) => ({
+    name,
+    kind: 'express-session',
+    headersFor: signedIn,
+    peer: true,
+    beside: [redis.pid],
+    more: { redis: { url: redis.url, disableTouch } },
+  })
+  const config = { issuer: VARS.ISSUER, port: product.port, publicPem: PUBLIC_PEM }
   const rows = [
     { name: 'bare node:http', kind: 'node:http', floor: true, headersFor: () => ({}) },
     { name: 'bare fastify', kind: 'fastify', headersFor: () => ({}) },
     { name: 'bare express', kind: 'express', headersFor: () => ({}) },
-    { name: 'SDK on node:http, fresh, WebSocket', kind: 'sallyport', headersFor: ours },
-    { name: 'SDK on fastify, fresh, WebSocket', kind: 'sallyport on fastify', headersFor: ours },
-    { name: 'fast-jwt on fastify, cache', kind: 'fast-jwt, cache', headersFor: theirs, peer: true },
+    { name: 'SDK on node:http, fresh, WebSocket', kind: 'sallyport', headersFor: ours, ...CLOSE },
+    { name: 'SDK on fastify, fresh, WebSocket', kind: 'sallyport on fastify', headersFor: ours, ...CLOSE },
+    { name: 'SDK on express, fresh, WebSocket', kind: 'sallyport on express', headersFor: ours, ...CLOSE },
+    { name: 'fast-jwt on fastify, cache', kind: 'fast-jwt, cache', headersFor: theirs, peer: true, ...CLOSE },
     { name: 'fast-jwt on fastify, no cache', kind: 'fast-jwt', headersFor: theirs, peer: true },
     { name: 'jsonwebtoken on express, ES256', kind: 'jsonwebtoken', headersFor: theirs, peer: true },
-    { name: `express-session, ${redis ? 'Redis' : 'in memory'}`, kind: 'express-session', headersFor: signedIn, peer: true },
+    { name: 'express-session, in memory', kind: 'express-session', headersFor: signedIn, peer: true },
+    ...(redis ? [onRedis(ON_REDIS, false), onRedis('express-session, Redis, no touch', true)] : []),
   ]
   const servers = []
   const targets = []
-  for (const { name, kind, headersFor, ...row } of rows) {
-    const server = await startNode(kind, config)
+  for (const { name, kind, headersFor, more = {}, ...row } of rows) {
+    const server = await startNode(kind, { ...config, ...more })
     servers.push(server)
     const run = async (seconds) => repeat(server.port, '/', await headersFor(server.port), seconds)
     targets.push({ name, group: 'node', loops: CONNECTIONS, pid: server.pid, ...row, run })
   }
   const stop = async () => {
     await Promise.all(servers.map((server) => server.stop()))
-    redis?.stop()
+    await redis?.stop()
   }
   return { targets, stop }
 }

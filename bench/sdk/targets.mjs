@@ -13,6 +13,9 @@ export const worker = (name) => path.join(import.meta.dirname, 'workers', `${nam
 const bundle = (name) => bundles.bundle(`sdk-${name}`, worker(name))
 
 const of = ({ pid }) => ({ group: 'workerd', loops: CONNECTIONS, pid })
+/** Runs of a target in each round, where targets lie close together. */
+const FRESH = { slices: 3 }
+const FIRST_SIGHT = { slices: 2 }
 const bearer = (token) => ({ authorization: `Bearer ${token}` })
 
 async function bare() {
@@ -21,7 +24,7 @@ async function bare() {
     server,
     targets: [
       { name: 'bare Hono route', floor: true, ...of(server), run: (seconds) => repeat(server.port, '/bare', {}, seconds) },
-      { name: 'bare Hono route, with a token', ...of(server), run: (seconds) => repeat(server.port, '/bare', JWT(), seconds) },
+      { name: 'bare Hono route, with a token', ...of(server), ...FRESH, run: (seconds) => repeat(server.port, '/bare', JWT(), seconds) },
     ],
   }
 }
@@ -30,9 +33,10 @@ async function bare() {
 async function sallyport() {
   const server = await startPair({ product: await bundles.product(), api: await bundle('api'), bindings: { JWKS } })
   const [person] = await peopleAt(server.port, 1)
-  const repeated = (name, port, route) => ({
+  const repeated = (name, port, route, more = {}) => ({
     name,
     ...of(server),
+    ...more,
     async run(seconds) {
       const connection = await Connection.open(server.port)
       const headers = bearer(await accessToken(connection, person))
@@ -41,11 +45,16 @@ async function sallyport() {
     },
   })
   const { port, apiPort } = server
-  const firstSight = (name, port, route) => ({ name, ...of(server), ...eachDistinct(port, route, () => es256Token('at+jwt')) })
+  const firstSight = (name, port, route) => ({
+    name,
+    ...of(server),
+    ...FIRST_SIGHT,
+    ...eachDistinct(port, route, () => es256Token('at+jwt')),
+  })
   const targets = [
     repeated('SDK, offline', apiPort, '/offline'),
-    repeated('SDK, fresh', apiPort, '/fresh'),
-    repeated('SDK, fresh, one handler', apiPort, '/fresh/one'),
+    repeated('SDK, fresh', apiPort, '/fresh', FRESH),
+    repeated('SDK, fresh, one handler', apiPort, '/fresh/one', FRESH),
     repeated('SDK, live', apiPort, '/live'),
     repeated('SDK, live, sallyport/accounts', apiPort, '/live-direct'),
     firstSight('SDK, fresh, first sight (ES256)', apiPort, '/first-sight'),
@@ -56,23 +65,56 @@ async function sallyport() {
   return { server, targets }
 }
 
-/** A peer that answers at `/`; `headersFor` makes a credential for each run. */
-async function peer(name, { from, more = {}, headersFor, prepare }) {
+/**
+ * A peer that answers at `/`; `headersFor` makes a credential for each run. With `once` it has a second row, in which each token of the
+ * bench's comes once.
+ */
+async function peer(name, { from, more = {}, headersFor, prepare, once = false }) {
   const server = await startWorker(await bundle(from), () => more)
   const connection = await Connection.open(server.port)
   const held = await prepare?.(connection)
   connection.close()
   const run = async (seconds) => repeat(server.port, '/', await headersFor(held, server.port), seconds)
-  return { server, targets: [{ name, peer: true, ...of(server), run }] }
+  const targets = [{ name, peer: true, ...of(server), run }]
+  if (once)
+    targets.push({
+      name: `${name}, each token once`,
+      peer: true,
+      ...of(server),
+      ...FIRST_SIGHT,
+      ...eachDistinct(server.port, '/', es256Token),
+    })
+  return { server, targets }
 }
 
 const JWT = () => bearer(es256Token())
 
-/** The mark for a first sight: each token once here too. */
-async function byHandDistinct() {
-  const server = await startWorker(await bundle('hand'), () => ({ bindings: { JWKS, ISSUER: VARS.ISSUER } }))
-  const name = 'ES256 by hand, nothing else checked, each token once'
-  return { server, targets: [{ name, peer: true, ...of(server), ...eachDistinct(server.port, '/', es256Token) }] }
+/** What Hono takes for there being a middleware at all. */
+async function empty() {
+  const server = await startWorker(await bundle('empty'))
+  const run = (seconds) => repeat(server.port, '/', JWT(), seconds)
+  return { server, targets: [{ name: 'bare route behind an empty middleware, with a token', ...of(server), ...FRESH, run }] }
+}
+
+/** The least that remembering tokens costs: written by hand, no verifier. */
+async function byHand() {
+  const server = await startWorker(await bundle('floor'))
+  const floor = (name, route) => {
+    let headers
+    return {
+      name,
+      ...of(server),
+      ...FRESH,
+      async ready() {
+        headers = JWT()
+        const connection = await Connection.open(server.port)
+        jsonOf(await connection.request('POST', '/keep', headers, ''))
+        connection.close()
+      },
+      run: (seconds) => repeat(server.port, route, headers, seconds),
+    }
+  }
+  return { server, targets: [floor('by hand: header', '/header'), floor('by hand: header, Map, c.set', '/map')] }
 }
 
 async function betterAuthCookie(connection) {
@@ -93,7 +135,8 @@ async function openAuthToken(port) {
   return bearer(access_token)
 }
 
-const hono = (MODE, JWKS_URL) => ({ from: 'hono-jwk', more: { bindings: { MODE, JWKS, JWKS_URL, SECRET, ISSUER: VARS.ISSUER } } })
+const issuedBy = (keys) => ({ more: { bindings: { ...keys, ISSUER: VARS.ISSUER } } })
+const hono = (MODE, JWKS_URL) => ({ from: 'hono-jwk', ...issuedBy({ MODE, JWKS, JWKS_URL, SECRET }) })
 const better = (CACHE) => ({
   from: 'better-auth',
   more: { bindings: { SECRET, CACHE } },
@@ -136,14 +179,14 @@ async function codeFlowToken(origin) {
 /** What is started, one after the other; `jwksUrl` is where the peers fetch keys. */
 const SERVERS = (jwksUrl) => [
   bare,
-  () => peer('bare route behind an empty middleware, with a token', { from: 'empty', headersFor: JWT }),
+  empty,
+  byHand,
   sallyport,
-  () => peer('jose, remote JWKS, ES256', { from: 'jose', more: { bindings: { JWKS_URL: jwksUrl, ISSUER: VARS.ISSUER } }, headersFor: JWT }),
-  () => peer('hono/jwk, keys given, ES256', { ...hono('keys', jwksUrl), headersFor: JWT }),
+  () => peer('jose, remote JWKS, ES256', { from: 'jose', ...issuedBy({ JWKS_URL: jwksUrl }), headersFor: JWT, once: true }),
+  () => peer('hono/jwk, keys given, ES256', { ...hono('keys', jwksUrl), headersFor: JWT, once: true }),
   () => peer('hono/jwk, jwks_uri, ES256', { ...hono('uri', jwksUrl), headersFor: JWT }),
   () => peer('hono/jwt, HS256', { ...hono('secret', jwksUrl), headersFor: () => bearer(hs256Token()) }),
-  () => peer('ES256 by hand, nothing else checked', { from: 'hand', more: { bindings: { JWKS, ISSUER: VARS.ISSUER } }, headersFor: JWT }),
-  byHandDistinct,
+  () => peer('ES256 by hand, nothing else checked', { from: 'hand', ...issuedBy({ JWKS }), headersFor: JWT, once: true }),
   () => peer('one object call (SQL)', objectCall),
   () => peer('better-auth, memory', better(false)),
   () => peer('better-auth, memory, cookie cache', better(true)),

@@ -82,15 +82,15 @@ const guardedFastify = (check) =>
     }),
   )
 
-async function sessions(app, redisUrl) {
+async function sessions(app, redis) {
   const { default: session } = await import('express-session')
   const options = { secret: 'bench', resave: false, saveUninitialized: false, cookie: { maxAge: 86_400_000 } }
-  if (redisUrl) {
+  if (redis) {
     const { RedisStore } = await import('connect-redis')
     const { createClient } = await import('redis')
-    const client = createClient({ url: redisUrl })
+    const client = createClient({ url: redis.url })
     await client.connect()
-    options.store = new RedisStore({ client })
+    options.store = new RedisStore({ client, disableTouch: redis.disableTouch })
   }
   app.use(session(options))
   app.post('/sign-in', (request, response) => {
@@ -118,6 +118,19 @@ const SERVERS = {
       }),
     )
   },
+  'sallyport on express': (config) => {
+    const verifier = pushedVerifier(config)
+    return express((app) =>
+      app.get('/', async (request, response) => {
+        try {
+          const { claims } = await verifier.verifyNow(bearerRequest(request))
+          response.json(who(claims))
+        } catch (error) {
+          await sendRefusal(response, error)
+        }
+      }),
+    )
+  },
   'fast-jwt, cache': async (config) => guardedFastify(await CHECKS['fast-jwt'](config, 5000)),
   'fast-jwt': async (config) => guardedFastify(await CHECKS['fast-jwt'](config, false)),
   jsonwebtoken: async (config) => {
@@ -132,7 +145,7 @@ const SERVERS = {
       }),
     )
   },
-  'express-session': ({ redisUrl }) => express((app) => sessions(app, redisUrl)),
+  'express-session': ({ redis }) => express((app) => sessions(app, redis)),
 }
 
 process.once('message', async ({ kind, config }) => {
