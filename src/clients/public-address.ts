@@ -45,8 +45,12 @@ export function outsideRefusal(text: string, { development, issuer }: OutsideRul
   return url.hostname === own.hostname ? 'must not lead back to this server' : null
 }
 
-/** Names that no public resolver answers, or that networks keep for themselves (RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`). */
-const PRIVATE_SUFFIX = /(?:^|\.)(?:localhost|localdomain|local|internal|intranet|private|corp|home|lan|svc|arpa|onion)$/
+/**
+ * Names that no public resolver answers, or that networks keep for themselves (RFC 6761, RFC 6762, RFC 8375, RFC 9476, ICANN's `internal` and
+ * the three that it withholds: `corp`, `home`, `mail`). `example` is for the documents of others, as ours are.
+ */
+const PRIVATE_SUFFIX =
+  /(?:^|\.)(?:localhost|localdomain|local|internal|intranet|private|corp|home|mail|lan|svc|arpa|onion|alt|test|invalid)$/
 
 /** Whether a host, as `URL.hostname` spells it, is a public address or a name that could have one. */
 export function isPublicHost(hostname: string): boolean {
@@ -56,12 +60,16 @@ export function isPublicHost(hostname: string): boolean {
   return /^(?:[a-z0-9_-]+\.)+[a-z0-9-]*[a-z][a-z0-9-]*$/.test(hostname) && !PRIVATE_SUFFIX.test(hostname)
 }
 
-/** First address and prefix length of every block that is not global (IANA IPv4 Special-Purpose Address Registry), and of multicast. */
+/**
+ * First address and prefix length of every block that is not global (IANA IPv4 Special-Purpose Address Registry), of multicast, and of the
+ * one global address that a cloud gives to its host (Azure's).
+ */
 const NOT_GLOBAL_IPV4: readonly (readonly [first: string, length: number])[] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
+  ['168.63.129.16', 32],
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { hashClientSecret, isClientSecret, livingSecrets, makeClientSecret } from '../../src/clients/client-secret.ts'
 import { type ClientsText, readConfiguredClients } from '../../src/clients/configured-clients.ts'
+import { ALLOWED, FORBIDDEN } from './ssrf-corpus.ts'
 
 const RULES = {
   development: false,
@@ -70,6 +71,18 @@ describe('clients.toml', () => {
     expect(answer.problem.remedy).toContain(what)
     expect(answer.problem.remedy).not.toContain('hunter2')
     if (text.startsWith(shop()) && what !== 'twice') expect(answer.problem.remedy).toContain('"web-shop"')
+  })
+
+  test.each([
+    ['jwks_uri', 'private_key_jwt'],
+    ['backchannel_logout_uri', 'none'],
+  ])('is refused with any URL of the corpus as its %s', (member, method) => {
+    const text = (url: string) => shop(WEB, `token_endpoint_auth_method = "${method}"`, `${member} = ${JSON.stringify(url)}`)
+    expect(FORBIDDEN.filter((url) => read(text(url)).ok)).toEqual([])
+    expect(ALLOWED.filter((url) => !read(text(url)).ok)).toEqual([])
+    expect(read(text('https://10.0.0.1/hunter2'))).toMatchObject({
+      problem: { remedy: expect.stringMatching(new RegExp(`${member} must(?!.*hunter2)`)) },
+    })
   })
 
   test('is named by where its text came from', () => {
