@@ -40,6 +40,7 @@ async function codeGiven() {
   const rotate = ({ grant_id, generation, secret }: Generation, jkt: string | null) =>
     accountOf(sub).rotateRefreshToken({
       ...{ grant_id, generation, secret, secret_id: '00000001', network: 'home', client_id: 'a-client' },
+      allowed: { scopes: ['openid', 'offline_access'], audiences: ['https://api.example'] },
       by: { confidential: false, jkt, scope: null, resource: null },
     })
   return { redeem, rotate }
