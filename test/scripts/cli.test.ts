@@ -7,7 +7,7 @@ import { CLI_CLIENT_ID } from '../../src/protocol/claims.ts'
 import { type Home, newHome, type Ran } from '../support/node/command.ts'
 import type { Client } from '../support/node/http.ts'
 import type { TokenAnswer } from '../support/node/oauth.ts'
-import { app, bearer, browser, claimsOf, fromOwnPage, msUntil, operatorOf, type Session, signUp } from '../support/node/person.ts'
+import { app, bearer, browser, claimsOf, demo, fromOwnPage, msUntil, operatorOf, type Session, signUp } from '../support/node/person.ts'
 import { type Server, startServer } from '../support/node/server.ts'
 
 const API = 'https://api.example.com'
@@ -229,5 +229,21 @@ describe('the command line', () => {
       const ran = await home.run('token')
       expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining('is damaged: delete it')])
     }
+  })
+})
+
+describe('an issuer that has switched the command off', () => {
+  test('signs nobody in by it and gives its logins nothing; switched on again it gives what it gave', async () => {
+    const lee = await signedInByCommand('lee@example.com', 'allow')
+    const before = await credentialsIn(lee.home)
+    await expire(lee.home)
+    await server.restart({ CLI_CLIENT: 'off' })
+    for (const args of [['login', '--issuer', server.origin], ['token']]) {
+      const ran = await lee.home.run(...args)
+      expect([ran.code, ran.stdout, ran.stderr]).toEqual([1, '', expect.stringContaining('invalid_client')])
+    }
+    expect((await demo(http, 'live', before.tokens[server.origin]?.access_token ?? '')).status).toBe(401)
+    await server.restart()
+    expect(claimsOf(printed(await lee.home.run('token'))).sub).toBe(lee.session.sub)
   })
 })
