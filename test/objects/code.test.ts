@@ -29,7 +29,7 @@ async function codeGiven() {
     proof: { kind: 'cookie', sid: started.session.sid, secret: started.secret },
     ...{ client_id: 'a-client', redirect_uri: CALLBACK, scope: 'openid offline_access', aud: 'https://api.example' },
     code_challenge: createHash('sha256').update(VERIFIER).digest('base64url'),
-    ...{ nonce: null, jkt: null, logout_uri: null, sub: null, signed_in_since: null, max_age: null },
+    ...{ nonce: null, jkt: null, logout_uri: null, sub: null, anew: false, before: null, max_age: null },
     ...{ started_at: now, consent: 'given', expires_in: CODE_SECONDS },
   })
   if (!authorized.ok) throw new Error(authorized.error)

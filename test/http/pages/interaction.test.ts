@@ -15,7 +15,7 @@ const now = () => Math.floor(Date.now() / 1000)
 const ASKED = { client_id: 'notes', redirect_uri: 'https://notes.example.com/cb', login_hint: 'hinted@example.com', prompt: 'login' }
 
 const sealed = (parameters: Record<string, string> = ASKED, started_at = now()) =>
-  sealInteraction(ring, { parameters, started_at, pushed: null })
+  sealInteraction(ring, { parameters, started_at, before: null, pushed: null })
 
 let people = 0
 const newEmail = () => `page${++people}@example.com`
