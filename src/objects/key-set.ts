@@ -5,7 +5,7 @@ import { type GeneratedKey, generateKey, unwrapKey, wrapKey } from '../keys/gene
 import { algorithmsOf, type KeyRow, type KeyState, type PublicJwk, type SigningAlgorithm } from '../keys/key.ts'
 import { keyStore } from '../keys/key-store.ts'
 import { HAND_PUBLISHED_SECONDS, handRotation, promote } from '../keys/rotation.ts'
-import { accessTokenKey, allDueSteps, allNextDue, findLack, type Lack, signingKey } from '../keys/schedule.ts'
+import { accessTokenKey, allDueSteps, allNextDue, findLack, type Lack, signingKey, successionTime } from '../keys/schedule.ts'
 import { openSecretRing, type SecretRing } from '../keys/secret-ring.ts'
 import type { ActiveKey } from '../keys/signer.ts'
 import { denyKey } from '../revocation/denials.ts'
@@ -121,7 +121,7 @@ export class KeySet extends DurableObject<Env> {
       if (!key || key.state === 'revoked') return key !== undefined
       const next = keys.find((row) => row.alg === key.alg && row.state === 'next')
       this.#keys.setState(kid, 'revoked', now)
-      if (key.state === 'active' && next) this.#keys.setState(next.kid, 'active', now)
+      if (key.state === 'active' && next) this.#keys.setState(next.kid, 'active', successionTime(keys, this.#signingAlg, next, now))
       this.#outbox.add({ target: 'denial', body: denyKey(kid, now) }, now)
       return true
     })
