@@ -19,6 +19,8 @@ export type Config = {
   readonly allowedOrigins: readonly string[]
   readonly signingAlg: SigningAlgorithm
   readonly lab: boolean
+  /** Whether the command `sallyport` may sign people in here. */
+  readonly cliClient: boolean
   /** The text that replaces clients.toml; undefined: the file's own. */
   readonly clientsToml: string | undefined
   /** Opens registration in production. Undefined: there it does not exist. */
@@ -138,6 +140,7 @@ export function readConfig(env: Strings): { ok: true; config: Config } | { ok: f
       allowedOrigins: items(read(env, 'ALLOWED_ORIGINS')).map((item) => origin('ALLOWED_ORIGINS', item, development)),
       signingAlg: oneOf(env, 'SIGNING_ALG', SIGNING_ALGORITHMS, 'ES256'),
       lab: oneOf(env, 'LAB', ['on', 'off'], development ? 'on' : 'off') === 'on',
+      cliClient: oneOf(env, 'CLI_CLIENT', ['on', 'off'], 'on') === 'on',
       clientsToml: read(env, 'CLIENTS_TOML'),
       initialAccessToken: bearerToken(env, 'INITIAL_ACCESS_TOKEN', 'is no registration of clients in production'),
     }

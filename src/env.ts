@@ -27,6 +27,7 @@ export interface Env {
   ALLOWED_ORIGINS?: string
   SIGNING_ALG?: string
   LAB?: string
+  CLI_CLIENT?: string
   CLIENTS_TOML?: string
   INITIAL_ACCESS_TOKEN?: string
 }

@@ -1,11 +1,14 @@
 // An MCP server (Streamable HTTP, without sessions): clients find by themselves where to get a token for it, and each tool says what it needs.
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
 import { createMiddleware } from 'hono/factory'
 import { type AuthVariables, authenticate, protectedResourceMetadata, requireScope } from 'sallyport/hono'
 import { createVerifier, type Verifier, type VerifierBinding } from 'sallyport/sdk'
 import type { Notebook } from '../notes-api/notebook.ts'
+import { knownOrigin, originsOf } from './origin.ts'
+import { rpcError } from './rpc-error.ts'
 import { SCOPES, scopeOf, toolServer } from './tools.ts'
 
 export { Notebook } from '../notes-api/notebook.ts'
@@ -32,14 +35,13 @@ function verifierOf({ ISSUER, RESOURCE, SALLYPORT }: Bindings): Verifier {
 
 const signedIn = createMiddleware<McpEnv>((c, next) => authenticate<McpEnv>({ verifier: verifierOf(c.env) })(c, next))
 
-/** Pages of other sites are not let in (MCP, Transports: DNS rebinding). Clients that are no pages send no Origin. */
-const knownOrigin = createMiddleware<McpEnv>(async (c, next) => {
-  const origin = c.req.header('Origin')
-  if (origin !== undefined && !c.env.ALLOWED_ORIGINS.split(',').includes(origin)) return c.text('this origin may not call', 403)
-  return next()
-})
+/** Bytes: a note has 1000 characters. */
+const MAX_MESSAGE = 16_384
 
-const rpcError = (code: number, message: string) => ({ jsonrpc: '2.0', id: null, error: { code, message } })
+const smallBody = bodyLimit({
+  maxSize: MAX_MESSAGE,
+  onError: (c) => c.json(rpcError(-32600, `a message has at most ${MAX_MESSAGE} bytes`), 413),
+})
 
 /** One message a request, since MCP of 2025-06-18. */
 const oneMessage = createMiddleware<McpEnv>(async (c, next) => {
@@ -57,9 +59,10 @@ const mayCall = createMiddleware<{ Variables: AuthVariables }>(async (c, next) =
 
 const app = new Hono<McpEnv>()
 
+app.use(knownOrigin)
 app.use((c, next) =>
   cors({
-    origin: c.env.ALLOWED_ORIGINS.split(','),
+    origin: originsOf(c.env),
     allowHeaders: ['Authorization', 'Content-Type', 'Mcp-Protocol-Version'],
     exposeHeaders: ['WWW-Authenticate', 'Retry-After'],
   })(c, next),
@@ -78,7 +81,7 @@ for (const path of [WELL_KNOWN, `${WELL_KNOWN}/mcp`]) {
   )
 }
 
-app.post('/mcp', knownOrigin, signedIn, oneMessage, mayCall, async (c) => {
+app.post('/mcp', signedIn, smallBody, oneMessage, mayCall, async (c) => {
   const { sub, client_id, scope } = c.var.auth.claims
   const server = toolServer({ caller: { sub, client_id, scope }, notebook: c.env.NOTEBOOK.getByName(sub) })
   const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
@@ -87,6 +90,6 @@ app.post('/mcp', knownOrigin, signedIn, oneMessage, mayCall, async (c) => {
 })
 
 // Nothing is pushed, and there is no session to end.
-app.on(['GET', 'DELETE'], '/mcp', knownOrigin, signedIn, (c) => c.body(null, 405, { Allow: 'POST' }))
+app.on(['GET', 'DELETE'], '/mcp', signedIn, (c) => c.body(null, 405, { Allow: 'POST' }))
 
 export default app

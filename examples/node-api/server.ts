@@ -2,7 +2,7 @@
 // the issuer itself.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { introspection } from 'sallyport/introspection'
-import { createVerifier, TokenError } from 'sallyport/sdk'
+import { createVerifier, type Freshness, TokenError } from 'sallyport/sdk'
 import { websocketFeed } from 'sallyport/websocket'
 
 const { ISSUER = 'http://localhost:8787', AUDIENCE = 'http://localhost:8789', PORT = '8789' } = process.env
@@ -15,11 +15,20 @@ const verifier = createVerifier({
   introspection: introspection({ client_id: CLIENT_ID, client_secret: CLIENT_SECRET }),
 })
 
+/** What a token must say on each route, and how current the answer about a revocation must be. */
+const ROUTES: ReadonlyMap<string, { scope: string; freshness: Freshness }> = new Map([
+  ['GET /notes', { scope: 'notes:read', freshness: 'fresh' }],
+  ['POST /notes', { scope: 'notes:write', freshness: 'live' }],
+])
+
 async function answer(request: IncomingMessage): Promise<Response> {
-  const { authorization } = request.headers
-  const headers = new Headers(authorization === undefined ? {} : { authorization })
-  const asked = request.method === 'GET' ? 'fresh' : 'live'
-  const { claims, freshness, viewAgeMs } = await verifier.verify({ url: request.url ?? '/', headers }, { freshness: asked })
+  const { method, url = '/', headers: sent } = request
+  const route = ROUTES.get(`${method} ${url.split('?')[0]}`)
+  if (!route) return new Response(null, { status: 404 })
+  const headers = new Headers(sent.authorization === undefined ? {} : { authorization: sent.authorization })
+  const { claims, freshness, viewAgeMs } = await verifier.verify({ url, headers }, { freshness: route.freshness })
+  // Valid here is not allowed this: the challenge names the scope that a client must ask for (RFC 6750, 3.1).
+  if (!claims.scope.split(' ').includes(route.scope)) throw new TokenError('insufficient_scope', 'scope', { scope: route.scope })
   return Response.json({ sub: claims.sub, roles: claims.roles, freshness, viewAgeMs })
 }
 

@@ -1,7 +1,7 @@
 /** `sallyport login`: the device flow (RFC 8628). The person allows it in any browser, on this machine or another. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CLI_CLIENT_ID } from '../protocol/claims.ts'
-import { keepCredentials, lockPath, prepareDirectory } from './credentials.ts'
+import { type Credentials, keepCredentials, lockPath, prepareDirectory, readCredentials } from './credentials.ts'
 import { discover, type Issuer, postForm } from './issuer.ts'
 import { withLock } from './lock.ts'
 import { Refusal } from './refusal.ts'
@@ -23,9 +23,26 @@ export async function login({ issuer, scope = DEFAULT_SCOPE, resource = issuer }
   process.stderr.write(`Open ${begun.complete ?? begun.verification_uri}\nand compare the code: ${begun.user_code}\n`)
   const { held, refresh_token, scope: granted } = await poll(endpoints, begun, resource)
   if (refresh_token === null) throw new Refusal(`${issuer} gave no refresh token.`)
-  await prepareDirectory()
-  await withLock(lockPath(), () => keepCredentials(issuer, { refresh_token, scope: granted, resource, tokens: { [resource]: held } }))
+  const before = await replaceCredentials(issuer, { refresh_token, scope: granted, resource, tokens: { [resource]: held } })
   process.stderr.write(`Signed in to ${issuer}.\n`)
+  if (before) await endLogin(endpoints, before)
+}
+
+/** Answers what was there before: nothing else on this machine holds it any more. */
+async function replaceCredentials(issuer: string, credentials: Credentials): Promise<Credentials | undefined> {
+  await prepareDirectory()
+  return withLock(lockPath(), async () => {
+    const { issuers } = await readCredentials()
+    await keepCredentials(issuer, credentials)
+    return Object.hasOwn(issuers, issuer) ? issuers[issuer] : undefined
+  })
+}
+
+/** RFC 7009. The new login is good whether or not the one before it could be ended. */
+async function endLogin({ issuer, revocation_endpoint }: Issuer, { refresh_token }: Credentials): Promise<void> {
+  const answer = await postForm(revocation_endpoint, { client_id: CLI_CLIENT_ID, token: refresh_token })
+  if (answer.status === 200) return
+  process.stderr.write(`The login before this one lives on until it runs out: ${issuer} could not end it (${answer.reason}).\n`)
 }
 
 async function begin({ issuer, device_authorization_endpoint }: Issuer, scope: string, resources: string[]): Promise<Begun> {

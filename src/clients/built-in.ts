@@ -1,4 +1,4 @@
-/** The clients that every deployment has, beside those of its configuration. */
+/** The clients that a deployment has beside those of its configuration, unless CLI_CLIENT says no. */
 import { CLI_CLIENT_ID } from '../protocol/claims.ts'
 import type { KnownClient } from './client.ts'
 

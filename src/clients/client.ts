@@ -62,6 +62,10 @@ export type KnownClient = { client: Client; secrets: readonly ClientSecret[] }
 /** Whether it can keep a secret and proves so: then its refresh tokens are bound to it. */
 export const isConfidential = ({ token_endpoint_auth_method }: Client): boolean => token_endpoint_auth_method !== 'none'
 
+/** Those of the scope-tokens that this deployment offers which the client may have. */
+export const scopesOf = ({ scope }: Pick<Client, 'scope'>, offered: readonly string[]): readonly string[] =>
+  scope === null ? offered : offered.filter((each) => scope.split(' ').includes(each))
+
 /** Whether its tokens are had for a shared secret. */
 export const usesSecret = ({ token_endpoint_auth_method: method }: Pick<Client, 'token_endpoint_auth_method'>): boolean =>
   method === 'client_secret_basic' || method === 'client_secret_post'

@@ -69,7 +69,7 @@ function idRefusal(id: unknown): string | null {
     return 'must be 1 to 128 visible ASCII characters without " and \\'
   if (/^[\w-]{22}$/.test(id)) return 'must not look like an id of an account or a registered client (22 letters, digits, - and _)'
   if (/^[a-z][a-z\d+.-]*:/i.test(id)) return 'must not look like a URL'
-  if (BUILT_IN_CLIENTS.has(id)) return `must not be "${id}": that client is always there`
+  if (BUILT_IN_CLIENTS.has(id)) return `must not be "${id}": that client is built in`
   return id === FIRST_PARTY_CLIENT_ID ? `must not be "${FIRST_PARTY_CLIENT_ID}": that is this deployment itself` : null
 }
 

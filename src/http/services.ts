@@ -57,7 +57,7 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
     config,
   )
   if (!clients.ok) return clients
-  const configured = new Map([...BUILT_IN_CLIENTS, ...clients.clients])
+  const configured = new Map([...(config.cliClient ? BUILT_IN_CLIENTS : []), ...clients.clients])
   const ring = await openSecretRing(config.secrets)
   const reached = objects(env)
   const { keySet, list } = reached

@@ -34,14 +34,17 @@ export const refresh = withBody({
   answers: { 200: { description: 'The next tokens.', schema: TokensAnswer } },
   problems: ['invalid_grant', 'unavailable'],
   async handle(c, body) {
-    const { ring } = c.get('services')
+    const { ring, config } = c.get('services')
     const opened = await openRefreshToken(ring, body.refresh_token)
     if (!opened) throw new ApiError('invalid_grant', { reason: 'the refresh token does not open' })
     const { sub, grant_id, generation, secret } = opened
     const network = networkDigest(ring, c.req.header('CF-Connecting-IP'))
     // A rotation whose access token cannot be signed would be a lost response of our own making.
     const sign = await prepareSigning(c)
-    const presented = { grant_id, generation, secret, network, client_id: FIRST_PARTY_CLIENT_ID, secret_id: ring.newest.id }
+    const presented = {
+      ...{ grant_id, generation, secret, network, client_id: FIRST_PARTY_CLIENT_ID, secret_id: ring.newest.id },
+      allowed: { scopes: config.scopes, audiences: config.audiences },
+    }
     const refreshed = await c.get('objects').account(sub, 'rotateRefreshToken', (stub) => stub.rotateRefreshToken(presented))
     if (!refreshed.ok) {
       if (refreshed.reason === 'reuse') log(c, 'warn', 'refresh_reuse', { sub, grant_id, generation })

@@ -62,6 +62,15 @@ export function accessTokenKey<K extends ScheduledKey>(
   return { key: signing.key, signs_until: Math.min(handover, signing.signs_until) }
 }
 
+/**
+ * Since when `next` counts as signing that takes a revoked key's place. While the former algorithm signs on, a key of the new one is only
+ * published, since it was made: a revocation must not pass for a rotation by hand and have it sign a day early.
+ */
+export function successionTime(keys: readonly ScheduledKey[], signingAlg: SigningAlgorithm, next: ScheduledKey, now: number): number {
+  const isWaiting = next.alg === signingAlg && accessTokenKey(keys, signingAlg, now)?.key.alg !== signingAlg
+  return isWaiting ? next.created_at : now
+}
+
 const isLiving = ({ state }: ScheduledKey): boolean => state === 'active' || state === 'next'
 
 /** The living keys of an algorithm that the configuration no longer names. */

@@ -2,7 +2,7 @@
  * What an authorization request may say (RFC 6749, 4.1.1; OpenID Connect Core, 3.1.2.1; RFC 7636, 8707, 9449), read once and strictly. It
  * is read after the client and its address are known to be real: everything refused here is answered at that address.
  */
-import { type Client, isConfidential } from '../clients/client.ts'
+import { type Client, isConfidential, scopesOf } from '../clients/client.ts'
 import type { OAuthErrorCode } from '../protocol/oauth-error.ts'
 import { isCodeChallenge } from '../protocol/pkce.ts'
 import { parseScope } from '../protocol/scope.ts'
@@ -95,8 +95,8 @@ function readScope(parameters: Parameters, client: Client, { scopes }: Offer): s
   if (text === undefined) return ''
   const asked = parseScope(text)
   if (!asked) throw new Refusal('invalid_scope', 'scope must be scope-tokens separated by one space.')
-  const own = client.scope === null ? scopes : client.scope.split(' ')
-  const granted = asked.filter((scope) => scopes.includes(scope) && own.includes(scope))
+  const own = scopesOf(client, scopes)
+  const granted = asked.filter((scope) => own.includes(scope))
   if (granted.length === 0) throw new Refusal('invalid_scope', 'None of these scopes can be granted to this client.')
   return granted.join(' ')
 }

@@ -28,10 +28,12 @@ export type AuthorizationAsk = {
   logout_uri: string | null
   /** Who it must be (`id_token_hint`), or anybody. */
   sub: string | null
-  /** Integer seconds: the person must have signed in since, or within `max_age` seconds. Null: whenever. */
-  signed_in_since: number | null
+  /** The person must have signed in for this very request; or within `max_age` seconds, null: whenever. */
+  anew: boolean
   max_age: number | null
+  /** When it was asked, in integer seconds, and the session (`sid`) that the browser had then. */
   started_at: number
+  before: string | null
   /** `ask`: the person must be asked even if they have allowed it before. `given`: they just have. */
   consent: 'remembered' | 'ask' | 'given'
   expires_in: number
@@ -49,9 +51,10 @@ export function authorize(stores: AuthorizeStores, ask: AuthorizationAsk, now: n
   if (!proven.ok) return refuse('no_session')
   const { account, session } = proven
   if (ask.sub !== null && ask.sub !== account.sub) return refuse('other_account')
-  if (ask.signed_in_since !== null && session.auth_time < ask.signed_in_since) return refuse('too_old')
-  // Whoever has signed in for this very request is young enough, even for `max_age=0`.
-  if (ask.max_age !== null && now - session.auth_time > ask.max_age && session.auth_time < ask.started_at) return refuse('too_old')
+  const isNew = session.sid !== ask.before && session.auth_time >= ask.started_at
+  if (ask.anew && !isNew) return refuse('too_old')
+  // Whoever has signed in for this very request is young enough, however long they then read the page.
+  if (ask.max_age !== null && now - session.auth_time > ask.max_age && !isNew) return refuse('too_old')
   const consent = { client_id: ask.client_id, redirect_uri: ask.redirect_uri ?? '', aud: ask.aud, scope: ask.scope }
   const allowed = ask.consent === 'remembered' && stores.consents.covers(consent)
   if (ask.consent === 'given') stores.consents.give(consent, now)

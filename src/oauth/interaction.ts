@@ -4,7 +4,8 @@ import { openEnvelope, sealEnvelope } from '../tokens/envelope.ts'
 /**
  * An authorization request that waits while somebody signs in or consents: the parameters as they were asked, and when. It is carried by
  * the pages themselves, sealed, so that nothing is stored for a stranger; it opens nothing, and whoever holds it could as well have asked
- * again. `started_at` in integer seconds: `prompt=login` wants a sign-in that is younger.
+ * again. `started_at` in integer seconds, `before`: the session (`sid`) that the browser had then, or null: `prompt=login` wants a sign-in
+ * that is younger than the one and other than the other, for a second is long enough to sign in and to ask.
  * `pushed`: the pushed request that it came from (RFC 9126), which only one visit can have a code for; null: the address itself.
  * `sub`, `scope`: whom the consent page was shown to, and what it asked for; what another account says on it is not theirs, and what the
  * client has registered meanwhile was not allowed.
@@ -12,6 +13,7 @@ import { openEnvelope, sealEnvelope } from '../tokens/envelope.ts'
 export type Interaction = {
   parameters: Readonly<Record<string, string>>
   started_at: number
+  before: string | null
   pushed: { id: string; visit: string } | null
   sub?: string
   scope?: string

@@ -4,8 +4,8 @@ import type { Env } from '../env.ts'
 import { type GeneratedKey, generateKey, unwrapKey, wrapKey } from '../keys/generate.ts'
 import { algorithmsOf, type KeyRow, type KeyState, type PublicJwk, type SigningAlgorithm } from '../keys/key.ts'
 import { keyStore } from '../keys/key-store.ts'
-import { handRotation, promote } from '../keys/rotation.ts'
-import { accessTokenKey, allDueSteps, allNextDue, findLack, type Lack, signingKey } from '../keys/schedule.ts'
+import { HAND_PUBLISHED_SECONDS, handRotation, promote } from '../keys/rotation.ts'
+import { accessTokenKey, allDueSteps, allNextDue, findLack, type Lack, signingKey, successionTime } from '../keys/schedule.ts'
 import { openSecretRing, type SecretRing } from '../keys/secret-ring.ts'
 import type { ActiveKey } from '../keys/signer.ts'
 import { denyKey } from '../revocation/denials.ts'
@@ -74,14 +74,16 @@ export class KeySet extends DurableObject<Env> {
     }))
   }
 
-  /** Makes the published `next` key of an algorithm sign from now on; answers its kid. A `next` that no secret opens is replaced. */
+  /**
+   * Makes the published `next` key of an algorithm sign from now on; answers its kid. A `next` that no secret opens is replaced. A key that
+   * nobody can have fetched yet is published first (`too_soon`), and signs at once only when no other can.
+   */
   async rotate(alg: SigningAlgorithm = this.#signingAlg): Promise<Rotated> {
     if (!this.#algorithms.includes(alg)) return { ok: false, error: 'unknown_alg' }
     const settled = await this.#settled([alg])
     const may = handRotation(settled, alg, this.#now())
     if (!may.ok) return may
-    const waiting = settled.find((key) => key.alg === alg && key.state === 'next')
-    const lost = waiting && (await unwrapKey(waiting, await this.#ring)) === null ? waiting.kid : null
+    const lost = await this.#unopened(settled.filter((key) => key.alg === alg))
     const fresh = await this.#generate(alg)
     return this.#change((now): Rotated => {
       const keys = this.#keys.all()
@@ -90,13 +92,18 @@ export class KeySet extends DurableObject<Env> {
       if (!still.ok) return still
       const next = keys.find((key) => key.alg === alg && key.state === 'next')
       const active = keys.find((key) => key.alg === alg && key.state === 'active')
-      if (next && next.kid !== lost) {
+      if (next && !lost.has(next.kid)) {
         this.#keys.apply(promote(active, next), now)
         this.#insert(fresh, 'next', now)
         return { ok: true, kid: next.kid }
       }
-      if (active) this.#keys.setState(active.kid, 'retired', now)
       if (next) this.#keys.apply([{ kid: next.kid, state: 'gone' }], now)
+      // `next` was revoked or is lost, but the key that signs is sound.
+      if (active && !lost.has(active.kid)) {
+        this.#insert(fresh, 'next', now)
+        return { ok: false, error: 'too_soon', retryAfter: HAND_PUBLISHED_SECONDS }
+      }
+      if (active) this.#keys.setState(active.kid, 'retired', now)
       this.#insert(fresh, 'active', now)
       return { ok: true, kid: fresh.kid }
     })
@@ -114,7 +121,7 @@ export class KeySet extends DurableObject<Env> {
       if (!key || key.state === 'revoked') return key !== undefined
       const next = keys.find((row) => row.alg === key.alg && row.state === 'next')
       this.#keys.setState(kid, 'revoked', now)
-      if (key.state === 'active' && next) this.#keys.setState(next.kid, 'active', now)
+      if (key.state === 'active' && next) this.#keys.setState(next.kid, 'active', successionTime(keys, this.#signingAlg, next, now))
       this.#outbox.add({ target: 'denial', body: denyKey(kid, now) }, now)
       return true
     })
@@ -169,6 +176,14 @@ export class KeySet extends DurableObject<Env> {
       for (const key of rewrapped) if (key) this.#keys.rewrap(key.kid, key.wrapped, key.iv, key.secret_id)
     })
     return ring
+  }
+
+  /** Those of the keys that sign or will that no secret opens. */
+  async #unopened(keys: readonly KeyRow[]): Promise<Set<string>> {
+    const ring = await this.#ring
+    const living = keys.filter(({ state }) => state === 'active' || state === 'next')
+    const opened = await Promise.all(living.map((key) => unwrapKey(key, ring)))
+    return new Set(living.flatMap(({ kid }, n) => (opened[n] === null ? kid : [])))
   }
 
   #insert(key: GeneratedKey, state: KeyState, now: number): void {

@@ -23,6 +23,8 @@ export type Presented = {
   secret_id: string
   /** Keyed digest of the presenter's network (/24 or /64); compared, never shown. */
   network: string
+  /** What this client may have now: the operator may have taken something back since the grant. */
+  allowed: { scopes: readonly string[]; audiences: readonly string[] }
   /** What an OAuth client shows and asks beside the token. */
   by?: {
     /** It has authenticated. */
@@ -49,6 +51,8 @@ export type RefreshRefusal =
   | 'reuse'
   | 'wider_scope'
   | 'other_target'
+  | 'scope_taken_back'
+  | 'target_taken_back'
 
 export type Refreshed =
   | {
@@ -65,11 +69,10 @@ export type Refreshed =
     }
   | { ok: false; error: 'invalid_grant' | 'invalid_scope' | 'invalid_target'; reason: RefreshRefusal }
 
-const refuse = (reason: RefreshRefusal, error: 'invalid_grant' | 'invalid_scope' | 'invalid_target' = 'invalid_grant'): Refreshed => ({
-  ok: false,
-  error,
-  reason,
-})
+const refuse = (
+  reason: RefreshRefusal,
+  error: 'invalid_grant' | 'invalid_scope' | 'invalid_target' = 'invalid_grant',
+): Extract<Refreshed, { ok: false }> => ({ ok: false, error, reason })
 
 /**
  * One presentation of a refresh token, inside the transaction that decides it. A mismatch changes nothing and raises no alarm: whoever
@@ -80,16 +83,15 @@ export function refresh(stores: RefreshStores, presented: Presented, now: number
   if (!family) return refuse('unknown_family')
   if (!equalBytes(presented.secret, generationSecret(new Uint8Array(family.seed), presented.generation))) return refuse('wrong_secret')
   if (family.client_id !== presented.client_id) return refuse('other_client')
-  const { confidential, jkt, scope, resource } = presented.by ?? { confidential: false, jkt: null, scope: null, resource: null }
-  if (family.jkt !== null && family.jkt !== jkt) return refuse('other_key')
-  if (scope !== null && !includesScope(family.scope, scope)) return refuse('wider_scope', 'invalid_scope')
-  const [first = '', ...others] = family.aud.split(' ')
-  if (resource !== null && resource !== first && !others.includes(resource)) return refuse('other_target', 'invalid_target')
+  const ask = askOf(family, presented)
+  if (!ask.ok) return ask
   const account = stores.accounts.get()
   const session = stores.sessions.get(family.sid)
   const living = session !== null && now < sessionEnd(session)
   if (!account || account.banned_at !== null || now >= familyEnd(family) || !(living || family.offline)) return refuse('closed')
-  const decision = decideRotation(family, presented.generation, confidential || family.jkt !== null, now)
+  if (!living && !presented.allowed.scopes.includes('offline_access')) return refuse('scope_taken_back', 'invalid_scope')
+  const bound = presented.by?.confidential === true || family.jkt !== null
+  const decision = decideRotation(family, presented.generation, bound, now)
   if (decision.zone === 'unknown') return refuse('unknown_generation')
   if (decision.zone === 'C') {
     endReused(stores, family, now)
@@ -97,13 +99,7 @@ export function refresh(stores: RefreshStores, presented: Presented, now: number
     return refuse('reuse')
   }
   const settled = settle(stores, account, family, presented, decision, now)
-  const token = grantFamilyToken(
-    account,
-    living ? session : null,
-    settled,
-    { aud: resource ?? first, scope: scope ?? family.scope, jkt },
-    now,
-  )
+  const token = grantFamilyToken(account, living ? session : null, settled, ask, now)
   return {
     ok: true,
     zone: decision.zone,
@@ -114,6 +110,26 @@ export function refresh(stores: RefreshStores, presented: Presented, now: number
     profile: { email: account.email, name: account.name },
     scope: family.scope,
   }
+}
+
+type Ask = { ok: true; aud: string; scope: string; jkt: string | null }
+
+/**
+ * What is asked of the family, out of what was granted and is still allowed. What the operator has taken back is left out while something
+ * remains; the family keeps its own scope and audiences, so that nothing is lost when they are given again.
+ */
+function askOf(family: FamilyRow, { allowed, by }: Presented): Ask | Extract<Refreshed, { ok: false }> {
+  const { jkt, scope, resource } = by ?? { jkt: null, scope: null, resource: null }
+  if (family.jkt !== null && family.jkt !== jkt) return refuse('other_key')
+  if (scope !== null && !includesScope(family.scope, scope)) return refuse('wider_scope', 'invalid_scope')
+  const auds = family.aud.split(' ')
+  const aud = resource ?? auds[0] ?? ''
+  if (!auds.includes(aud)) return refuse('other_target', 'invalid_target')
+  if (!allowed.audiences.includes(aud)) return refuse('target_taken_back', 'invalid_target')
+  const asked = scope ?? family.scope
+  const left = asked.split(' ').filter((each) => allowed.scopes.includes(each))
+  if (asked !== '' && left.length === 0) return refuse('scope_taken_back', 'invalid_scope')
+  return { ok: true, aud, scope: left.join(' '), jkt }
 }
 
 /** Reuse ends an OAuth client's family, that one only; a first-party family ends with its session. */

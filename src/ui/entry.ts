@@ -1,10 +1,12 @@
+import type { ClientIdentity } from './client-identity.ts'
+
 /**
  * What the sign-in and the sign-up page share: where to go on afterwards (`carried`: `request` or `continue`, kept by the forms and by the
  * links between them), which client asks, what was typed, and what is wrong with it.
  */
 export type Entry = {
   carried: Readonly<Record<string, string>>
-  clientName: string | null
+  client: ClientIdentity | null
   typed: Readonly<{ email?: string | undefined; name?: string | undefined }>
   /** By the field's name; under '' for the form as a whole. */
   errors: Readonly<Record<string, string>>

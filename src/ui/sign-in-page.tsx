@@ -1,19 +1,15 @@
-import { ClientText } from './client-text.tsx'
+import { AskingClient } from './asking-client.tsx'
 import { type Entry, linkTo } from './entry.ts'
 import { Field, HiddenFields, Refused } from './field.tsx'
 import { Page } from './page.tsx'
 
 /** One form: the address and the password. */
-export function SignInPage({ carried, clientName, typed, errors, nonce }: Entry) {
+export function SignInPage({ carried, client, typed, errors, nonce }: Entry) {
   const { email } = typed
   return (
     <Page title="Sign in" nonce={nonce} card>
       <h1>Sign in</h1>
-      {clientName === null ? null : (
-        <p>
-          to continue to <ClientText text={clientName} />
-        </p>
-      )}
+      <AskingClient client={client} />
       <Refused message={errors['']} />
       {/* novalidate: the server's messages are the only ones, and they stand next to the fields. */}
       <form method="post" action="/sign-in" novalidate>

@@ -1,18 +1,14 @@
-import { ClientText } from './client-text.tsx'
+import { AskingClient } from './asking-client.tsx'
 import { type Entry, linkTo } from './entry.ts'
 import { Field, HiddenFields, Refused } from './field.tsx'
 import { Page } from './page.tsx'
 
 /** One form that makes an account. `minLength`: of the password, in characters. */
-export function SignUpPage({ carried, clientName, typed, errors, nonce, minLength }: Entry & { minLength: number }) {
+export function SignUpPage({ carried, client, typed, errors, nonce, minLength }: Entry & { minLength: number }) {
   return (
     <Page title="Sign up" nonce={nonce} card>
       <h1>Make an account</h1>
-      {clientName === null ? null : (
-        <p>
-          to continue to <ClientText text={clientName} />
-        </p>
-      )}
+      <AskingClient client={client} />
       <Refused message={errors['']} />
       <form method="post" action="/sign-up" novalidate>
         <HiddenFields fields={carried} />

@@ -50,7 +50,7 @@ describe('clients.toml', () => {
     ['client_id', '[[client]]\nclient_id = "AAAAAAAAAAAAAAAAAAAAAA"'],
     ['client_id', '[[client]]\nclient_id = "https://app.example.com/hunter2"'],
     ['first-party', '[[client]]\nclient_id = "first-party"'],
-    ['always there', '[[client]]\nclient_id = "sallyport-cli"'],
+    ['built in', '[[client]]\nclient_id = "sallyport-cli"'],
     ['twice', `${shop(WEB, SECRET)}\n${shop(WEB, SECRET)}`],
     ['client_secret_sha256', shop(WEB, 'client_secret = "hunter2"')],
     ['client_secret_sha256', shop(WEB)],

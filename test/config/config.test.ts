@@ -36,6 +36,7 @@ describe('configuration', () => {
     ['ALLOWED_ORIGINS', '*'],
     ['SIGNING_ALG', 'HS256'],
     ['LAB', 'yes'],
+    ['CLI_CLIENT', 'false'],
   ])('%s = %j is refused by name, and never repeated', (variable, value) => {
     const read = readConfig({ ...production, [variable]: value })
     expect(read).toMatchObject({ ok: false, problem: { variable } })
@@ -68,6 +69,11 @@ describe('configuration', () => {
         secrets: [`${SECRET}-new`, SECRET],
       },
     })
+  })
+
+  test('the client of the command is there unless it is switched off', () => {
+    expect(readConfig(production)).toMatchObject({ config: { cliClient: true } })
+    expect(readConfig({ ...production, CLI_CLIENT: 'off' })).toMatchObject({ config: { cliClient: false } })
   })
 
   test('is frozen', () => {

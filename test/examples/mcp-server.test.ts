@@ -1,11 +1,13 @@
 import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js'
+import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { knownOrigin } from '../../examples/mcp-server/origin.ts'
 import { type DocumentServer, startDocumentServer } from '../support/node/document-server.ts'
 import { type Example, startExample } from '../support/node/example.ts'
 import { type Client, createClient } from '../support/node/http.ts'
 import { connected, MCP_CALLBACK, type Remembered } from '../support/node/mcp-client.ts'
 import { interactionIn } from '../support/node/oauth.ts'
-import { app, bearer, browser, claimsOf, signUp, signUpForTokens } from '../support/node/person.ts'
+import { app, bearer, browser, claimsOf, requireStatus, signUp, signUpForTokens } from '../support/node/person.ts'
 
 let example: Example
 let documents: DocumentServer
@@ -26,6 +28,12 @@ afterAll(async () => {
 async function somebody(email: string) {
   const person = browser(example.sallyport)
   return { person, session: await signUp(person, email) }
+}
+
+let people = 0
+async function signUpFor(audience: string, scope: string): Promise<{ access_token: string }> {
+  const asked = { email: `token${++people}@example.com`, password: 'violet-otter-41-lantern', use: 'tokens', audience, scope }
+  return requireStatus(await sallyport.post<{ access_token: string }>('/api/sign-up', asked), 201).json
 }
 
 const rpc = (method: string, params: object = {}) => ({ jsonrpc: '2.0', id: 1, method, params })
@@ -65,8 +73,14 @@ describe('whoever comes without a token', () => {
     })
   })
 
-  test('is no page of another site', async () => {
-    expect((await ask(rpc('initialize'), { origin: 'https://evil.example' })).status).toBe(403)
+  // The example allows no origin at all.
+  test.each(['https://evil.example', 'null', 'http://localhost:8791'])('is no page of another site: Origin %j', async (origin) => {
+    const { access_token } = await signUpFor(example.mcpServer, 'notes:read')
+    for (const headers of [{ origin }, { origin, ...bearer(access_token) }]) {
+      const reply = await ask(rpc('initialize'), headers)
+      expect([reply.status, reply.json]).toEqual([403, expect.objectContaining({ jsonrpc: '2.0', id: null })])
+    }
+    expect((await mcp.get('/.well-known/oauth-protected-resource/mcp', { origin })).status).toBe(403)
   })
 })
 
@@ -77,15 +91,42 @@ describe('a token', () => {
   })
 
   test('opens the tools of its scopes; the others answer a challenge that names theirs', async () => {
-    const asked = { email: 'reader@example.com', password: 'violet-otter-41-lantern', use: 'tokens', audience: example.mcpServer }
-    const answer = await sallyport.post<{ access_token: string }>('/api/sign-up', { ...asked, scope: 'notes:read' })
-    const token = bearer(answer.json.access_token)
+    const token = bearer((await signUpFor(example.mcpServer, 'notes:read')).access_token)
     expect((await ask(callOf('list_notes'), token)).json).toMatchObject({ result: { content: [{ text: '[]' }] } })
     const refused = await ask(callOf('add_note', { text: 'no' }), token)
     expect(refused.status).toBe(403)
     expect(refused.headers['www-authenticate']).toContain('error="insufficient_scope", scope="notes:write"')
     expect((await ask([callOf('add_note', { text: 'no' })], token)).status).toBe(400)
     expect((await ask(callOf('list_notes'), token)).json).toMatchObject({ result: { content: [{ text: '[]' }] } })
+  })
+})
+
+// workerd takes an empty Origin for none; whatever else stands before the handler may not.
+test.each([
+  ['', '', 403],
+  [' , ', '', 403],
+  ['', 'null', 403],
+  ['https://desk.example', 'https://desk.example.evil.example', 403],
+  ['https://a.example, https://desk.example', 'https://desk.example', 200],
+  ['', undefined, 200],
+])('with ALLOWED_ORIGINS %j a request with Origin %j gets %i', async (ALLOWED_ORIGINS, origin, status) => {
+  const guarded = new Hono<{ Bindings: { ALLOWED_ORIGINS: string } }>().use(knownOrigin).get('/', (c) => c.text('in'))
+  const headers = origin === undefined ? {} : { origin }
+  expect((await guarded.request('/', { headers }, { ALLOWED_ORIGINS })).status).toBe(status)
+})
+
+describe('a message', () => {
+  test('that is longer than any honest one is refused, whether or not it says how long it is', async () => {
+    const { access_token } = await signUpFor(example.mcpServer, 'notes:write')
+    const body = JSON.stringify(callOf('add_note', { text: 'x'.repeat(20_000) }))
+    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...bearer(access_token) }
+    const streamed = { body: new Blob([body]).stream(), duplex: 'half' } as const
+    for (const init of [{ body }, streamed]) {
+      const reply = await fetch(example.mcpServer, { method: 'POST', headers, ...init })
+      expect([reply.status, await reply.json()]).toEqual([413, expect.objectContaining({ jsonrpc: '2.0', error: expect.any(Object) })])
+    }
+    // Whoever is not known is not read.
+    expect((await fetch(example.mcpServer, { method: 'POST', body })).status).toBe(401)
   })
 })
 

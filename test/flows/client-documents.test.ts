@@ -52,8 +52,8 @@ function published(changes: object = {}) {
   return { client, path, redirect_uri }
 }
 
-const ask = (client: Registered, redirect_uri: string, changes = {}) =>
-  person.get(`/oauth/authorize?${authorizationQuery(client, pkce().code_challenge, { redirect_uri, ...changes })}`)
+const ask = (client: Registered, redirect_uri: string, changes = {}, by = person) =>
+  by.get(`/oauth/authorize?${authorizationQuery(client, pkce().code_challenge, { redirect_uri, ...changes })}`)
 
 describe('a client that a document describes', () => {
   test('has its tokens, and its document is read once', async () => {
@@ -72,6 +72,10 @@ describe('a client that a document describes', () => {
     expect(interactionIn(page)).not.toBe('')
     expect(page.text).toContain(new URL(documents.origin).host)
     expect(page.text).toContain('Not verified by the operator.')
+    const { pathname, search } = locationOf(await ask(client, redirect_uri, {}, http))
+    const signIn = await http.get(pathname + search)
+    for (const words of [new URL(documents.origin).host, 'An app that calls itself', 'Not verified by the operator.'])
+      expect(signIn.text).toContain(words)
   })
 
   test('is sent back to addresses of its document only', async () => {

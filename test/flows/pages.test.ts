@@ -1,14 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client, Reply } from '../support/node/http.ts'
+import { CALLBACK, locationOf, pkce, register } from '../support/node/oauth.ts'
 import { app, browser, cookieOf, fromOwnPage, PASSWORD, type Session, signUp } from '../support/node/person.ts'
 import { type Server, startServer } from '../support/node/server.ts'
 
 const WRONG = 'grumpy-heron-77-window'
 
+const CLIENTS_TOML = `[[client]]
+client_id = "the-shop"
+client_name = "The shop"
+token_endpoint_auth_method = "none"
+redirect_uris = ["${CALLBACK}"]
+`
+
 let server: Server
 let client: Client
 beforeAll(async () => {
-  server = await startServer()
+  server = await startServer({ vars: { CLIENTS_TOML } })
   client = app(server.origin)
 })
 afterAll(async () => {
@@ -31,6 +39,29 @@ function visible(reply: Reply<unknown>, email: string) {
     html: reply.text.replaceAll(nonce, 'N').replaceAll(email, 'E'),
   }
 }
+
+describe.each(['/sign-in', '/sign-up'])('the client that %s is opened for', (path) => {
+  async function opened(client_id: string, redirect_uri = CALLBACK) {
+    const asked = { client_id, redirect_uri, response_type: 'code', code_challenge: pkce().code_challenge, code_challenge_method: 'S256' }
+    const { search } = locationOf(await client.get(`/oauth/authorize?${new URLSearchParams(asked)}`))
+    return (await client.get(path + search)).text
+  }
+
+  test('is named when the operator vouches for it', async () => {
+    const html = await opened('the-shop')
+    expect(html).toContain('to continue to <bdi class="theirs">The shop</bdi>')
+    expect(html).not.toContain('Not verified')
+  })
+
+  test('is shown as what it says of itself when it registered itself, and by where one goes back to', async () => {
+    const redirect_uri = 'https://phish.example/callback'
+    const { client_id } = await register(client, { client_name: 'Your bank', redirect_uris: [redirect_uri] })
+    const html = await opened(client_id, redirect_uri)
+    expect(html).not.toContain('to continue to')
+    for (const words of ['An app that calls itself', 'Your bank', 'Not verified by the operator.', 'phish.example'])
+      expect(html).toContain(words)
+  })
+})
 
 describe('the sign-in page', () => {
   test('is one form, not stored, not framed, and says where it comes from when it is sent', async () => {

@@ -29,7 +29,7 @@ async function codeGiven() {
     proof: { kind: 'cookie', sid: started.session.sid, secret: started.secret },
     ...{ client_id: 'a-client', redirect_uri: CALLBACK, scope: 'openid offline_access', aud: 'https://api.example' },
     code_challenge: createHash('sha256').update(VERIFIER).digest('base64url'),
-    ...{ nonce: null, jkt: null, logout_uri: null, sub: null, signed_in_since: null, max_age: null },
+    ...{ nonce: null, jkt: null, logout_uri: null, sub: null, anew: false, before: null, max_age: null },
     ...{ started_at: now, consent: 'given', expires_in: CODE_SECONDS },
   })
   if (!authorized.ok) throw new Error(authorized.error)
@@ -40,6 +40,7 @@ async function codeGiven() {
   const rotate = ({ grant_id, generation, secret }: Generation, jkt: string | null) =>
     accountOf(sub).rotateRefreshToken({
       ...{ grant_id, generation, secret, secret_id: '00000001', network: 'home', client_id: 'a-client' },
+      allowed: { scopes: ['openid', 'offline_access'], audiences: ['https://api.example'] },
       by: { confidential: false, jkt, scope: null, resource: null },
     })
   return { redeem, rotate }

@@ -185,6 +185,21 @@ describe('another SIGNING_ALG', () => {
     })
   })
 
+  test('whose own first key is revoked meanwhile waits on: its next key has been published no longer than that one', async () => {
+    const keys = keySet()
+    const former = await kidOf(keys)
+    await withSigningAlg(keys, 'EdDSA', async (changed) => {
+      const { kid } = await changed.activeKey('EdDSA')
+      later(60)
+      await changed.revoke(kid)
+      expect((await changed.activeKey()).kid).toBe(former)
+      later(PUBLISHED_AHEAD_SECONDS - 61)
+      expect((await changed.activeKey()).kid).toBe(former)
+      later(1)
+      expect((await changed.activeKey()).alg).toBe('EdDSA')
+    })
+  })
+
   test('may be RS256: then ID tokens and access tokens share its keys', async () => {
     const keys = keySet()
     await keys.jwks()

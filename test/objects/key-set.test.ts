@@ -6,6 +6,7 @@ import { ACTIVE_SECONDS, RETIRED_SECONDS } from '../../src/keys/rotation.ts'
 import { openSecretRing } from '../../src/keys/secret-ring.ts'
 import { SecretRingError, Signer } from '../../src/keys/signer.ts'
 import { callHook } from '../../src/objects/call.ts'
+import type { KeySet } from '../../src/objects/key-set.ts'
 
 const keySet = (name = crypto.randomUUID()) => env.KEY_SET.getByName(name)
 type KeySetStub = ReturnType<typeof keySet>
@@ -176,6 +177,41 @@ test('two rotations by hand in a row: the second waits until the next key has be
   expect(await keys.rotate()).toEqual({ ok: false, error: 'too_soon', retryAfter: 2 })
   later(2)
   expect(await keys.rotate()).toMatchObject({ ok: true })
+})
+
+test('a rotation whose next key is revoked meanwhile publishes another first: no key signs that nobody can have fetched', async () => {
+  const keys = keySet()
+  const signing = (await keys.activeKey()).kid
+  later(2)
+  const next = (await keys.list()).find(({ alg, state }) => alg === 'ES256' && state === 'next')?.kid ?? ''
+  const [answer, revoked] = await runInDurableObject(keys, (instance: KeySet) => Promise.all([instance.rotate(), instance.revoke(next)]))
+  expect(revoked).toEqual({ denied: true })
+  expect((await keys.activeKey()).kid).toBe(signing)
+  expect(answer).toEqual({ ok: false, error: 'too_soon', retryAfter: 2 })
+  const known = await published(keys)
+  expect(known).toContain(await rotated(keys))
+})
+
+test('a next key that no secret opens is replaced by one that is published first, while the key that signs is sound', async () => {
+  const keys = keySet()
+  const signing = (await keys.activeKey()).kid
+  await runInDurableObject(keys, (_, state) => state.storage.sql.exec("UPDATE signing_key SET secret_id = 'ffffffff' WHERE state = 'next'"))
+  later(2)
+  expect(await keys.rotate()).toEqual({ ok: false, error: 'too_soon', retryAfter: 2 })
+  expect((await keys.activeKey()).kid).toBe(signing)
+  const known = await published(keys)
+  expect(known).toContain(await rotated(keys))
+})
+
+test('when both keys are revoked under a rotation, a fresh one signs at once: there is no other', async () => {
+  const keys = keySet()
+  const listed = (await keys.list()).filter(({ alg }) => alg === 'ES256')
+  later(2)
+  const [answer] = await runInDurableObject(keys, (instance: KeySet) =>
+    Promise.all([instance.rotate(), ...listed.map(({ kid }) => instance.revoke(kid))]),
+  )
+  expect(answer).toEqual({ ok: true, kid: (await keys.activeKey()).kid })
+  expect(listed.map(({ kid }) => kid)).not.toContain((await keys.activeKey()).kid)
 })
 
 test('rotations without end publish no more keys than verifiers take, and go on when old ones are gone', async () => {

@@ -216,7 +216,7 @@ describe('no notice is lost', () => {
     const { sid } = started.session
     const authorized = await account.authorize({
       ...{ proof: { kind: 'cookie', sid, secret }, client_id, redirect_uri: CALLBACK, scope: 'openid', aud: 'http://localhost:8787' },
-      ...{ code_challenge: null, nonce: null, jkt: null, logout_uri: HERE, sub: null, signed_in_since: null, max_age: null },
+      ...{ code_challenge: null, nonce: null, jkt: null, logout_uri: HERE, sub: null, anew: false, before: null, max_age: null },
       ...{ started_at: seconds(), consent: 'given', expires_in: 60 },
     })
     if (!authorized.ok) throw new Error(authorized.error)

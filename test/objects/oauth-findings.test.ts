@@ -40,7 +40,7 @@ type Proof = Awaited<ReturnType<typeof person>>['proof']
 
 const asking = (proof: Proof, over: Partial<AuthorizationAsk> = {}): AuthorizationAsk => ({
   ...{ proof, client_id: CLIENT, redirect_uri: AT, scope: 'openid offline_access', aud: ISSUER, code_challenge: null },
-  ...{ nonce: null, jkt: null, logout_uri: null, sub: null, signed_in_since: null, max_age: null },
+  ...{ nonce: null, jkt: null, logout_uri: null, sub: null, anew: false, before: null, max_age: null },
   started_at: Math.floor(now / 1000),
   consent: 'given',
   expires_in: 600,

@@ -81,3 +81,15 @@ test('what it says of a person or of a refusal cannot turn the direction of a li
   expect(ran.stderr).toContain('invalid_scope')
   expect(ran.stderr).not.toMatch(/[\u202e\u2066\u2028]/)
 })
+
+test('a login before that it does not end keeps nobody from the new one, and is said', async () => {
+  answers = { '/token': JSON.stringify(TOKEN), '/revocation': '{}' }
+  const { home, ran } = await login()
+  expect(ran).toMatchObject({ code: 0, stderr: expect.not.stringContaining('before') })
+  expect(asked).not.toContain('/revocation')
+  answers = { '/token': JSON.stringify({ ...TOKEN, refresh_token: 's' }) }
+  const again = await home.run('login', '--issuer', issuer)
+  expect(again).toMatchObject({ code: 0, stdout: '', stderr: expect.stringContaining('The login before this one lives on') })
+  expect(asked).toContain('/revocation')
+  expect((await home.read()).issuers[issuer]).toMatchObject({ refresh_token: 's' })
+})

@@ -6,7 +6,8 @@ import { NODE } from '../../scripts/toolchain.mjs'
 import { CLI_CLIENT_ID } from '../../src/protocol/claims.ts'
 import { type Home, newHome, type Ran } from '../support/node/command.ts'
 import type { Client } from '../support/node/http.ts'
-import { app, bearer, browser, claimsOf, fromOwnPage, msUntil, operatorOf, type Session, signUp } from '../support/node/person.ts'
+import type { TokenAnswer } from '../support/node/oauth.ts'
+import { app, bearer, browser, claimsOf, demo, fromOwnPage, msUntil, operatorOf, type Session, signUp } from '../support/node/person.ts'
 import { type Server, startServer } from '../support/node/server.ts'
 
 const API = 'https://api.example.com'
@@ -17,17 +18,21 @@ const homes: Home[] = []
 const people: Client[] = []
 
 /** Someone at a browser, who looks at what the command has printed and decides. */
-async function signedInByCommand(email: string, decision: 'allow' | 'deny', ...options: string[]) {
-  const [home, person] = [await newHome(), browser(server.origin)]
-  homes.push(home)
-  people.push(person)
-  const session = await signUp(person, email)
+async function loginOf(home: Home, person: Client, decision: 'allow' | 'deny', ...options: string[]) {
   const running = home.start('login', '--issuer', server.origin, ...options)
   const [, address = '', code = ''] = await running.said(/^Open (\S+)\nand compare the code: (\S+)\n/)
   const page = await person.get(address)
   const found = await person.post('/device', new URLSearchParams({ user_code: code }), fromOwnPage(server))
   await person.post('/device', new URLSearchParams({ user_code: code, decision }), fromOwnPage(server))
-  return { home, person, session, page: page.text, found: found.text, code, ran: await running.ended }
+  return { page: page.text, found: found.text, code, ran: await running.ended }
+}
+
+async function signedInByCommand(email: string, decision: 'allow' | 'deny', ...options: string[]) {
+  const [home, person] = [await newHome(), browser(server.origin)]
+  homes.push(home)
+  people.push(person)
+  const session = await signUp(person, email)
+  return { home, person, session, ...(await loginOf(home, person, decision, ...options)) }
 }
 
 let ada: Awaited<ReturnType<typeof signedInByCommand>>
@@ -61,6 +66,8 @@ const expire = (home: Home) =>
   home.change(({ issuers }) => {
     for (const { tokens } of Object.values(issuers)) for (const held of Object.values(tokens)) held.expires_at = 0
   })
+const refreshed = (refresh_token: string) =>
+  http.post<TokenAnswer>('/oauth/token', new URLSearchParams({ grant_type: 'refresh_token', client_id: CLI_CLIENT_ID, refresh_token }))
 const userinfo = (token: string) => http.get<Session>('/oauth/userinfo', bearer(token))
 
 describe('sallyport login', () => {
@@ -80,6 +87,16 @@ describe('sallyport login', () => {
   test('says so when it is not allowed, and keeps nothing', async () => {
     expect(eve.ran).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(/\nIt was not allowed\.\n$/) })
     expect(await eve.home.run('token', '--issuer', server.origin)).toMatchObject({ code: 1, stdout: '' })
+  })
+
+  test('while signed in ends the login that was there before, once the new one is kept', async () => {
+    const kim = await signedInByCommand('kim@example.com', 'allow')
+    const before = await credentialsIn(kim.home)
+    expect((await loginOf(kim.home, kim.person, 'allow')).ran).toMatchObject({ code: 0, stdout: '' })
+    const after = await credentialsIn(kim.home)
+    expect(after.refresh_token).not.toBe(before.refresh_token)
+    expect((await refreshed(before.refresh_token)).json.error).toBe('invalid_grant')
+    expect((await refreshed(after.refresh_token)).status).toBe(200)
   })
 
   test('says what the issuer does not give', async () => {
@@ -158,8 +175,7 @@ describe('sallyport logout', () => {
     const { refresh_token } = await credentialsIn(ada.home)
     const token = printed(await ada.home.run('token'))
     expect(await ada.home.run('logout')).toEqual({ code: 0, stdout: '', stderr: `Signed out of ${server.origin}.\n` })
-    const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: CLI_CLIENT_ID, refresh_token })
-    expect((await http.post('/oauth/token', form)).json.error).toBe('invalid_grant')
+    expect((await refreshed(refresh_token)).json.error).toBe('invalid_grant')
     await msUntil(5_000, 401, () => userinfo(token))
     expect((await ada.home.run('whoami')).code).toBe(1)
   })
@@ -213,5 +229,21 @@ describe('the command line', () => {
       const ran = await home.run('token')
       expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining('is damaged: delete it')])
     }
+  })
+})
+
+describe('an issuer that has switched the command off', () => {
+  test('signs nobody in by it and gives its logins nothing; switched on again it gives what it gave', async () => {
+    const lee = await signedInByCommand('lee@example.com', 'allow')
+    const before = await credentialsIn(lee.home)
+    await expire(lee.home)
+    await server.restart({ CLI_CLIENT: 'off' })
+    for (const args of [['login', '--issuer', server.origin], ['token']]) {
+      const ran = await lee.home.run(...args)
+      expect([ran.code, ran.stdout, ran.stderr]).toEqual([1, '', expect.stringContaining('invalid_client')])
+    }
+    expect((await demo(http, 'live', before.tokens[server.origin]?.access_token ?? '')).status).toBe(401)
+    await server.restart()
+    expect(claimsOf(printed(await lee.home.run('token'))).sub).toBe(lee.session.sub)
   })
 })

@@ -55,5 +55,6 @@ export const presenting = (refresh: Generation, over: Partial<Presented> = {}): 
   client_id: FIRST_PARTY_CLIENT_ID,
   secret_id: '00000001',
   network: 'home',
+  allowed: { scopes: TOKENS.scope.split(' '), audiences: [TOKENS.aud] },
   ...over,
 })

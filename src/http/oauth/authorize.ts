@@ -90,8 +90,10 @@ function askOf(
     client_id: client.client_id,
     redirect_uri: address.redirect_uri,
     logout_uri: client.backchannel_logout_uri,
-    signed_in_since: prompt.login ? interaction.started_at : null,
+    // `max_age=0` asks for the same (OpenID Connect Core, 3.1.2.1, as corrected by its errata).
+    anew: prompt.login || max_age === 0,
     started_at: interaction.started_at,
+    before: interaction.before,
     consent: given ? 'given' : prompt.consent ? 'ask' : 'remembered',
     expires_in: CODE_SECONDS,
   }
@@ -149,7 +151,8 @@ async function interactionOf(
     const interaction = await openInteraction(c.get('services').ring, sealed, now())
     return interaction && { interaction, repeated: null }
   }
-  return { interaction: { parameters: Object.fromEntries(parameters), started_at: now(), pushed: null }, repeated }
+  const before = (await proofOf(c))?.proof.sid ?? null
+  return { interaction: { parameters: Object.fromEntries(parameters), started_at: now(), before, pushed: null }, repeated }
 }
 
 export const authorize = operation({

@@ -150,8 +150,8 @@ async function decide(c: AppContext, { sub, proof }: Viewer, userCode: string, a
   const now = Math.floor(Date.now() / 1000)
   const ask = allowed && {
     ...{ proof, client_id: allowed.client_id, scope: allowed.scope, aud: allowed.aud, logout_uri: allowed.logout_uri },
-    ...{ redirect_uri: null, code_challenge: null, nonce: null, jkt: null, sub: null, signed_in_since: null, max_age: null },
-    started_at: now,
+    ...{ redirect_uri: null, code_challenge: null, nonce: null, jkt: null, sub: null, anew: false, max_age: null },
+    ...{ started_at: now, before: null },
     consent: 'given' as const,
     expires_in: DEVICE_SECONDS + CODE_SECONDS,
   }

@@ -63,7 +63,7 @@ export const refuseUsedRequest = (c: AppContext) =>
  * A visit goes on under our own seal with what was pushed. It uses nothing up: a preview of the link or a page loaded twice must not cost
  * the person their sign-in (FAPI 2.0 Security Profile, 5.3.2.2, note 3). Anything else beside it in the address is ignored (RFC 9126, 4).
  */
-export async function openPushedRequest(c: AppContext, { parameters }: Interaction): Promise<Response> {
+export async function openPushedRequest(c: AppContext, { parameters, started_at, before }: Interaction): Promise<Response> {
   const { ring } = c.get('services')
   const { request_uri = '', client_id } = parameters
   if (client_id === undefined) return refuseUsedRequest(c)
@@ -72,7 +72,7 @@ export async function openPushedRequest(c: AppContext, { parameters }: Interacti
   const id = encodeBase64url(fields)
   const read = await c.get('objects').authorizationRequest(id, 'read', (stub) => stub.read(client_id))
   if (!read) return refuseUsedRequest(c)
-  const interaction = { parameters: read, started_at: Math.floor(Date.now() / 1000), pushed: { id, visit: randomId() } }
+  const interaction = { parameters: read, started_at, before, pushed: { id, visit: randomId() } }
   return c.redirect(`/oauth/authorize?interaction=${await sealInteraction(ring, interaction)}`, 303)
 }
 

@@ -19,7 +19,7 @@ import { checkRequestProof, consumeProof } from './dpop.ts'
 import { noteClientUse } from './find-client.ts'
 import { type Parameters, readForm } from './form.ts'
 import { OAuthError } from './oauth-error.ts'
-import { apiScopes } from './offer.ts'
+import { apiScopes, offerOf } from './offer.ts'
 
 const GRANTS: Partial<Record<GrantType, Grant>> = {
   authorization_code: authorizationCode,
@@ -50,6 +50,7 @@ function needsOf(c: AppContext): GrantNeeds {
     issuer: config.issuer,
     audiences: config.audiences,
     scopes: apiScopes(config),
+    offered: offerOf(config).scopes,
     redeemCode: (sub, presented) => account(sub, 'redeemCode', (stub) => stub.redeemCode(presented)),
     pollDevice: (userCode, by) => authorizationRequest(`device:${userCode}`, 'pollDevice', (stub) => stub.pollDevice(by)),
     verifyAccessToken: async (value) => {

@@ -1,5 +1,6 @@
 import type { KnownClient } from '../../clients/client.ts'
 import { openInteraction } from '../../oauth/interaction.ts'
+import { type ClientIdentity, identityOf } from '../../ui/client-identity.ts'
 import type { AppContext } from '../context.ts'
 import type { Parameters } from '../oauth/form.ts'
 import { ApiError } from '../problem.ts'
@@ -14,7 +15,7 @@ export type Destination = {
   url: string
   /** The fields that keep it, for forms and links. */
   carried: Readonly<Record<string, string>>
-  clientName: string | null
+  client: ClientIdentity | null
   loginHint: string | undefined
   /** Whether a client waits: then somebody who is signed in may still want to sign in, as somebody else. */
   forClient: boolean
@@ -36,7 +37,7 @@ export async function readDestination(c: AppContext, parameters: Parameters, fin
     const asked = parameters.get('continue') ?? ''
     const url = CONTINUE.includes(asked) || DEVICE.test(asked) ? asked : undefined
     const carried = url === undefined ? {} : { continue: url }
-    return { url: url ?? '/', carried, clientName: null, loginHint: undefined, forClient: false, formAction: [] }
+    return { url: url ?? '/', carried, client: null, loginHint: undefined, forClient: false, formAction: [] }
   }
   const interaction = await openInteraction(c.get('services').ring, sealed, Math.floor(Date.now() / 1000))
   if (!interaction)
@@ -50,7 +51,7 @@ export async function readDestination(c: AppContext, parameters: Parameters, fin
   return {
     url: `/oauth/authorize?${new URLSearchParams({ interaction: sealed })}`,
     carried: { interaction: sealed },
-    clientName: known?.client.client_name ?? null,
+    client: known && identityOf(known.client, redirect ?? ''),
     loginHint: login_hint,
     forClient: true,
     formAction: redirect === undefined ? [] : formActionFor(redirect),

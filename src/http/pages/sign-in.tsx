@@ -19,15 +19,11 @@ const Credentials = v.pick(SignInBody, ['email', 'password'])
 /** The longest hint that is put into the field. */
 const HINT_LENGTH = 320
 
-function shown(
-  c: AppContext,
-  { carried, clientName, loginHint, formAction }: Destination,
-  refused?: { error: ApiError; form: Parameters },
-) {
+function shown(c: AppContext, { carried, client, loginHint, formAction }: Destination, refused?: { error: ApiError; form: Parameters }) {
   const email = refused ? refused.form.get('email') : loginHint?.slice(0, HINT_LENGTH)
   const errors = refused ? messagesOf(refused.error) : {}
   return page(c, { ...(refused ? optionsOf(refused.error) : {}), formAction }, (nonce) => (
-    <SignInPage carried={carried} clientName={clientName} typed={{ email }} errors={errors} nonce={nonce} />
+    <SignInPage carried={carried} client={client} typed={{ email }} errors={errors} nonce={nonce} />
   ))
 }
 

@@ -16,14 +16,10 @@ import { isOfTheForm, logRefused, messagesOf, optionsOf, typedIn } from './refus
 
 const NewAccount = v.pick(SignUpBody, ['email', 'password', 'name'])
 
-function shown(
-  c: AppContext,
-  { carried, clientName, loginHint, formAction }: Destination,
-  refused?: { error: ApiError; form: Parameters },
-) {
+function shown(c: AppContext, { carried, client, loginHint, formAction }: Destination, refused?: { error: ApiError; form: Parameters }) {
   const typed = refused ? { email: refused.form.get('email'), name: refused.form.get('name') } : { email: loginHint }
   const errors = refused ? messagesOf(refused.error) : {}
-  const known = { carried, clientName, typed, errors, minLength: DEFAULT_MIN_LENGTH }
+  const known = { carried, client, typed, errors, minLength: DEFAULT_MIN_LENGTH }
   return page(c, { ...(refused ? optionsOf(refused.error) : {}), formAction }, (nonce) => <SignUpPage {...known} nonce={nonce} />)
 }
 

@@ -27,6 +27,8 @@ export type GrantNeeds = {
   audiences: readonly string[]
   /** What tokens may say, beyond OpenID Connect's own scopes. */
   scopes: readonly string[]
+  /** Every scope that a person may allow a client. */
+  offered: readonly string[]
   redeemCode(sub: string, presented: PresentedCode): Promise<Redeemed>
   rotateRefreshToken(sub: string, presented: Presented): Promise<Refreshed>
   pollDevice(userCode: string, by: { secret: Uint8Array; client_id: string }): Promise<Polled>

@@ -1,5 +1,5 @@
 /** RFC 6749, 6; RFC 9700, 4.14. The zones are the account's (sessions/rotation.ts). */
-import { type Client, isConfidential } from '../../clients/client.ts'
+import { type Client, isConfidential, scopesOf } from '../../clients/client.ts'
 import { parseScope } from '../../protocol/scope.ts'
 import { openRefreshToken } from '../../tokens/refresh-token.ts'
 import { profileClaims } from '../profile-claims.ts'
@@ -26,11 +26,12 @@ export const refreshToken: Grant = async ({ client, parameters, jkt, network }, 
     ...{ grant_id, generation, secret, network },
     client_id: client.client_id,
     secret_id: needs.ring.newest.id,
+    allowed: { scopes: scopesOf(client, needs.offered), audiences: needs.audiences },
     by: { confidential: isConfidential(client), jkt, scope, resource: parameters.get('resource') ?? null },
   })
   if (!refreshed.ok) {
     if (refreshed.error === 'invalid_grant') return invalidGrant(refreshed.reason)
-    return refuseGrant(refreshed.error, 'More was asked for than was granted.', refreshed.reason)
+    return refuseGrant(refreshed.error, 'It asks for more than was granted, or than is still given here.', refreshed.reason)
   }
   const { token, refresh, authentication, profile, sid } = refreshed
   const identity = { ...authentication, sid, nonce: null, profile: profileClaims(token.scope, profile) }

@@ -15,7 +15,7 @@ const now = () => Math.floor(Date.now() / 1000)
 const ASKED = { client_id: 'notes', redirect_uri: 'https://notes.example.com/cb', login_hint: 'hinted@example.com', prompt: 'login' }
 
 const sealed = (parameters: Record<string, string> = ASKED, started_at = now()) =>
-  sealInteraction(ring, { parameters, started_at, pushed: null })
+  sealInteraction(ring, { parameters, started_at, before: null, pushed: null })
 
 let people = 0
 const newEmail = () => `page${++people}@example.com`
@@ -86,16 +86,19 @@ describe('a sign-in for a client', () => {
       const app = new Hono<AppEnv>()
       app.get('/', async (c: AppContext) => {
         c.set('services', { ring } as Services)
-        const { clientName, formAction } = await readDestination(c, new Map([['interaction', interaction]]), findClient)
-        return c.json({ clientName, formAction })
+        const { client, formAction } = await readDestination(c, new Map([['interaction', interaction]]), findClient)
+        return c.json({ name: client?.name ?? null, place: client?.place ?? null, formAction })
       })
       return (await app.request('/')).json()
     }
     const client = { client: { client_name: 'Notes', redirect_uris: ['com.example.notes:/cb'] }, secrets: [] }
     const findClient = (async (_, id) => (id === 'notes' ? client : null)) as FindClient
-    expect(await read({ client_id: 'notes' }, findClient)).toEqual({ clientName: 'Notes', formAction: ['https:', 'com.example.notes:'] })
-    expect(await read({ client_id: 'other' }, findClient)).toEqual({ clientName: null, formAction: [] })
-    expect(await read({}, findClient)).toEqual({ clientName: null, formAction: [] })
+    expect(await read({ client_id: 'notes' }, findClient)).toEqual({
+      ...{ name: 'Notes', place: 'an app on this device (com.example.notes)' },
+      formAction: ['https:', 'com.example.notes:'],
+    })
+    expect(await read({ client_id: 'other' }, findClient)).toEqual({ name: null, place: null, formAction: [] })
+    expect(await read({}, findClient)).toEqual({ name: null, place: null, formAction: [] })
   })
 })
 

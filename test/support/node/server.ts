@@ -45,8 +45,8 @@ export type Server = {
   output(): string
   /** SIGKILL to workerd itself, as a crash would be: nothing is flushed, nobody is told. */
   kill9(): Promise<void>
-  /** The same port, directory and secrets again, after `kill9` or in place of a running server. */
-  restart(): Promise<void>
+  /** The same port, directory and secrets again, after `kill9` or in place of a running server; `changes` to what the Worker sees. */
+  restart(changes?: Record<string, string>): Promise<void>
   stop(): Promise<void>
 }
 
@@ -67,12 +67,14 @@ export async function startServer({ persist, vars = {}, workers = 1, outbound, b
     const origins = ports.map((port) => `http://localhost:${port}`)
     const origin = origins[0] ?? ''
     const all = { SALLYPORT_ENV: 'development', ISSUER: origin, LAB: 'on', SIGN_UP: 'immediate', ...secrets, ...vars }
-    const described = await miniflareOptions({ bundle: DIST, host: '127.0.0.1', ports, vars: all, persist: directory })
-    const [edge] = described.workers
-    const others = beside && edge ? [await beside(besidePort, edge, all.ISSUER)] : []
-    const options = { ...described, workers: [...described.workers, ...others] }
-    const start: Start = { options: outbound === undefined ? options : withOutbound(options, outbound), ...temporary }
-    const first = await startHost(start, directory, collect)
+    const startOf = async (seen: typeof all): Promise<Start> => {
+      const described = await miniflareOptions({ bundle: DIST, host: '127.0.0.1', ports, vars: seen, persist: directory })
+      const [edge] = described.workers
+      const others = beside && edge ? [await beside(besidePort, edge, seen.ISSUER)] : []
+      const options = { ...described, workers: [...described.workers, ...others] }
+      return { options: outbound === undefined ? options : withOutbound(options, outbound), ...temporary }
+    }
+    const first = await startHost(await startOf(all), directory, collect)
     if (!first.ok) {
       if (tries < 5 && /in use/i.test(`${first.reason} ${output}`)) continue
       if (!persist) await rm(directory, { recursive: true, force: true })
@@ -91,9 +93,9 @@ export async function startServer({ persist, vars = {}, workers = 1, outbound, b
       vars: { ...all },
       output: () => output,
       kill9: () => killed(host, pid),
-      async restart() {
+      async restart(changes = {}) {
         await endHost(host)
-        const next = await startHost(start, directory, collect)
+        const next = await startHost(await startOf({ ...all, ...changes }), directory, collect)
         if (!next.ok) throw new Error(`The server did not start again: ${next.reason}\n${output}`)
         host = next.host
         pid = next.pid
