@@ -15,7 +15,6 @@ export type TokenRequest = {
   parameters: ReadonlyMap<string, string>
   /** The key of its DPoP proof, or null. */
   jkt: string | null
-  network: string
   /** Integer seconds. */
   now: number
 }
@@ -27,6 +26,8 @@ export type GrantNeeds = {
   audiences: readonly string[]
   /** What tokens may say, beyond OpenID Connect's own scopes. */
   scopes: readonly string[]
+  /** A keyed digest of the network that the request came from. */
+  network(): string
   redeemCode(sub: string, presented: PresentedCode): Promise<Redeemed>
   rotateRefreshToken(sub: string, presented: Presented): Promise<Refreshed>
   pollDevice(userCode: string, by: { secret: Uint8Array; client_id: string }): Promise<Polled>
