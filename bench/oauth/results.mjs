@@ -133,7 +133,8 @@ const READING = `## Where it is not ahead, and why
   from an issuer that runs anywhere; an API that wants it cheap verifies \`fresh\`, in its own isolate (\`bench/results.md\`).
 - RS256 ID tokens: the signature is what differs, and the last table is that signature alone. workerd's cryptography (BoringSSL) takes about twice as
   long as Node's (OpenSSL) for one with 2048 bits, by either of its interfaces; our key is imported from PKCS #8, which holds the primes and the
-  exponents of each (RFC 8017, A.1.2). Without that signature the RS256 rows are about the ES256 rows. A client registered with \`id_token_signed_response_alg: ES256\` has those.
+  exponents of each (RFC 8017, A.1.2). Without that signature the RS256 rows are about the ES256 rows. A client registered with
+  \`id_token_signed_response_alg: ES256\` has those.
 - A \`client_credentials\` JWT touches no storage in either server: a form, a secret, a signature. "By hand: one ES256 signature" is that much in a
   Worker. The rest of ours is the shell around it: headers, request id, CORS, routing, what is checked.
 - Beside the same database without a flush oidc-provider costs less than a Durable Object's transaction by itself: most of its durable rows is \`fsync\`,
