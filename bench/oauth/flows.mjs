@@ -9,6 +9,9 @@ export const PUBLIC = 'public-client'
 /** Registered for ES256 ID tokens. */
 export const PUBLIC_ES256 = 'public-client-es256'
 export const SERVICE = 'service-client'
+/** In CLIENTS_TOML: an app of the deployment's own, and the resource server of its audience. */
+export const CONFIGURED_APP = 'configured-app'
+export const CONFIGURED_API = 'configured-api'
 
 const FORM_TYPE = { 'content-type': 'application/x-www-form-urlencoded' }
 

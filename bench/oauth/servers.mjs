@@ -1,6 +1,6 @@
 // The servers that give tokens, each with its own way to make authorization codes beforehand. What they share is an `Issuer`.
 import { fork } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,12 +10,24 @@ import * as bundles from '../bundles.mjs'
 import { Connection, cookieOf, each, jsonOf } from '../client.mjs'
 import { peopleAt, post } from '../people.mjs'
 import { startProduct, startWorker, VARS } from '../server.mjs'
-import { authorizationQuery, basic, CALLBACK, codeIn, locationOf, PUBLIC, PUBLIC_ES256, pkce, SERVICE } from './flows.mjs'
+import {
+  authorizationQuery,
+  basic,
+  CALLBACK,
+  CONFIGURED_API,
+  CONFIGURED_APP,
+  codeIn,
+  locationOf,
+  PUBLIC,
+  PUBLIC_ES256,
+  pkce,
+  SERVICE,
+} from './flows.mjs'
 
 /**
  * @typedef {{ fields: Record<string, string>, headers?: Record<string, string>, openid: boolean }} Redemption what a client posts
- * @typedef {{ port: number, pid: number, token: string, introspection?: string, service?: { headers?: object, fields?: object },
- *   makeCodes: (count: number, kind: { resource?: string, openid: boolean, es256?: boolean, confidential?: boolean }) => Promise<Redemption[]>,
+ * @typedef {{ port: number, pid: number, token: string, introspection?: string, service?: { headers?: object, fields?: object }, api?: { headers: object },
+ *   makeCodes: (count: number, kind: { resource?: string, openid: boolean, es256?: boolean, confidential?: boolean, configured?: boolean }) => Promise<Redemption[]>,
  *   stop: () => Promise<void> }} Issuer
  */
 
@@ -55,8 +67,26 @@ async function allow(connection, person, query) {
   return codeIn(locationOf(await connection.request('POST', '/consent', headers, body)))
 }
 
+const API_SECRET = randomBytes(32).toString('base64url')
+
+/** What an operator writes for an API that asks about tokens, and for an app of his own. */
+const CLIENTS_TOML = `
+[[client]]
+client_id = "${CONFIGURED_APP}"
+redirect_uris = ["${CALLBACK}"]
+token_endpoint_auth_method = "none"
+
+[[client]]
+client_id = "${CONFIGURED_API}"
+grant_types = ["client_credentials"]
+response_types = []
+token_endpoint_auth_method = "client_secret_basic"
+client_secret_sha256 = ["${createHash('sha256').update(API_SECRET).digest('base64url')}"]
+serves = ["${VARS.ISSUER}"]
+`
+
 /** Beyond the variables of every product that the bench starts. */
-export const OAUTH_VARS = { SCOPES: 'api', INITIAL_ACCESS_TOKEN: randomBytes(32).toString('base64url') }
+export const OAUTH_VARS = { SCOPES: 'api', INITIAL_ACCESS_TOKEN: randomBytes(32).toString('base64url'), CLIENTS_TOML }
 
 /** @returns {Promise<Issuer>} */
 export async function startSallyport() {
@@ -82,9 +112,11 @@ export async function sallyportAt(server) {
     token: '/oauth/token',
     introspection: '/oauth/introspect',
     service: { headers, fields: { scope: 'api' } },
-    makeCodes(count, { openid, es256, confidential }) {
+    api: { headers: basic(CONFIGURED_API, API_SECRET) },
+    makeCodes(count, { openid, es256, confidential, configured }) {
       const { client_id } = es256 ? openEs256 : open
-      const client = confidential ? { client_id: service.client_id, headers } : { client_id }
+      const registered = confidential ? { client_id: service.client_id, headers } : { client_id }
+      const client = configured ? { client_id: CONFIGURED_APP } : registered
       return manyCodes(server.port, count, openid, client, (on, { index, code_challenge }) =>
         allow(on, people[index % PEOPLE], authorizationQuery({ client_id: client.client_id, code_challenge, scope: scopeOf({ openid }) })),
       )

@@ -3,6 +3,7 @@ import * as bundles from '../bundles.mjs'
 import { CONNECTIONS, Connection, each, jsonOf, loop } from '../client.mjs'
 import { post } from '../people.mjs'
 import { startWorker } from '../server.mjs'
+import { nodeFloors, startNodeFloors, startWorkerFloors, workerFloors } from './floors.mjs'
 import { postForm, redeem, refreshOnce } from './flows.mjs'
 import { startOAuthProvider, startOidcProvider, startOpenAuth, startSallyport } from './servers.mjs'
 
@@ -57,15 +58,19 @@ function clientCredentialsTarget(issuer, { kind: { resource }, ...row }) {
   return timed(issuer, { ...row, state, operation: 'client_credentials', run: (seconds) => loop(issuer.port, states, step, seconds) })
 }
 
-/** Each loop asks about its own person's token, which is made anew for every run: it lives for 5 minutes. */
+/**
+ * Each loop asks about its own person's token, which is made anew for every run: it lives for 5 minutes. `configured`: of an app in the
+ * configuration, asked about by an API there; else of a registered client, which asks itself.
+ */
 function introspectionTarget(issuer, { kind, ...row }) {
   let states = []
+  const { headers } = kind.configured ? issuer.api : issuer.service
   const ready = async () => {
-    const { tokens } = await tokensOf(issuer, { ...kind, confidential: true })
+    const { tokens } = await tokensOf(issuer, { ...kind, confidential: !kind.configured })
     states = tokens.map(({ access_token }) => access_token)
   }
   const step = async (connection, token) => {
-    const { active } = await postForm(connection, issuer.introspection, { token }, issuer.service.headers)
+    const { active } = await postForm(connection, issuer.introspection, { token }, headers)
     if (!active) throw new Error('a living token is not active')
     return token
   }
@@ -88,7 +93,12 @@ export async function sallyportTargets(issuer) {
   // It chooses the audience by itself.
   const jwt = { ...of, tokens: 'JWT', kind: { openid: false } }
   const withIds = [WITH_ES256_ID, WITH_ID].map((row) => ({ ...row, ...of, of: `Sallyport, ${row.tokens}` }))
-  return [...(await codesAndRefreshes(issuer, [jwt, ...withIds])), clientCredentialsTarget(issuer, jwt), introspectionTarget(issuer, jwt)]
+  return [
+    ...(await codesAndRefreshes(issuer, [jwt, ...withIds])),
+    clientCredentialsTarget(issuer, jwt),
+    introspectionTarget(issuer, { ...jwt, of: 'Sallyport, configured clients, JWT', kind: { openid: false, configured: true } }),
+    introspectionTarget(issuer, { ...jwt, of: 'Sallyport, registered clients, JWT' }),
+  ]
 }
 
 const oidcProviderTargets = (state, store, kinds) => async (issuer) => {
@@ -128,6 +138,8 @@ const SERVERS = [
   { start: () => startOpenAuth(true), targets: openAuthTargets('KV', 'KV') },
   { start: () => startOpenAuth(false), targets: openAuthTargets('memory', 'memory') },
   { start: startOAuthProvider, targets: oauthProviderTargets },
+  { start: startWorkerFloors, targets: (server) => workerFloors(server, GROUP) },
+  { start: startNodeFloors, targets: (server) => nodeFloors(server, GROUP) },
 ]
 
 /** Starts everything, a process each. */

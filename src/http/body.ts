@@ -48,9 +48,14 @@ async function readChunks(request: Request): Promise<Uint8Array> {
   return bytes
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Throws for what is no UTF-8. */
+export const decodeUtf8 = (bytes: Uint8Array): string => utf8.decode(bytes)
+
 function parseJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
+    return JSON.parse(decodeUtf8(bytes))
   } catch {
     throw new ApiError('malformed_json')
   }

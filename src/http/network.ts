@@ -1,5 +1,5 @@
 import type { SecretRing } from '../keys/secret-ring.ts'
-import { readSipHashKey, sipHashText } from '../protocol/siphash.ts'
+import { sipHashText } from '../protocol/siphash.ts'
 
 /** The network that a client speaks from: /24 of IPv4, /64 of IPv6 (one subscriber), in one spelling whatever the address's. */
 export function networkOf(address: string | undefined): string {
@@ -17,6 +17,6 @@ export function networkOf(address: string | undefined): string {
 /** A keyed digest of the network: enough to see that two requests come from different ones, no list of addresses. */
 export function networkDigest(ring: SecretRing, address: string | undefined): string {
   const digest = new Uint32Array(2)
-  sipHashText(readSipHashKey(ring.newest.digest), 0, networkOf(address), digest)
+  sipHashText(ring.newest.digest, 0, networkOf(address), digest)
   return Array.from(digest, (word) => word.toString(16).padStart(8, '0')).join('')
 }

@@ -1,3 +1,5 @@
+import { readSipHashKey, type SipHashKey } from '../protocol/siphash.ts'
+
 /**
  * The secrets of `SALLYPORT_SECRET`, newest first, and the keys derived from each (HKDF-SHA-256, RFC 5869):
  * one for the MAC of opaque tokens, one that wraps signing keys at rest. Everything made with a secret names it by `id`,
@@ -8,8 +10,8 @@ export type RingSecret = {
   id: string
   mac: CryptoKey
   wrap: CryptoKey
-  /** 16 bytes: a SipHash key, for digests that are compared and never authenticate anything. */
-  digest: Uint8Array
+  /** For digests that are compared and never authenticate anything. */
+  digest: SipHashKey
 }
 
 export type SecretRing = {
@@ -33,7 +35,7 @@ async function derive(secret: string): Promise<RingSecret> {
     id: Array.from(new Uint8Array(id), (byte) => byte.toString(16).padStart(2, '0')).join(''),
     mac,
     wrap,
-    digest: new Uint8Array(digest),
+    digest: readSipHashKey(new Uint8Array(digest)),
   }
 }
 

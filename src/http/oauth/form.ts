@@ -1,4 +1,4 @@
-import { readBytes } from '../body.ts'
+import { decodeUtf8, readBytes } from '../body.ts'
 import type { AppContext } from '../context.ts'
 import { ApiError } from '../problem.ts'
 import { OAuthError } from './oauth-error.ts'
@@ -33,7 +33,7 @@ async function readText(request: Request, refuse: (description: string) => Error
       : cause
   })
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return decodeUtf8(bytes)
   } catch {
     throw refuse('The body is not UTF-8.')
   }

@@ -21,23 +21,23 @@ import { type Parameters, readForm } from './form.ts'
 import { OAuthError } from './oauth-error.ts'
 import { apiScopes, offerOf } from './offer.ts'
 
-const GRANTS: Partial<Record<GrantType, Grant>> = {
-  authorization_code: authorizationCode,
-  refresh_token: refreshToken,
-  client_credentials: clientCredentials,
-  'urn:ietf:params:oauth:grant-type:device_code': deviceCode,
-  'urn:ietf:params:oauth:grant-type:token-exchange': tokenExchange,
-}
+const GRANTS: ReadonlyMap<string, Grant> = new Map<GrantType, Grant>([
+  ['authorization_code', authorizationCode],
+  ['refresh_token', refreshToken],
+  ['client_credentials', clientCredentials],
+  ['urn:ietf:params:oauth:grant-type:device_code', deviceCode],
+  ['urn:ietf:params:oauth:grant-type:token-exchange', tokenExchange],
+])
 
 /** Those that may give an ID token. */
 const IDENTIFYING = new Set(['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'])
 
-export const GRANT_TYPES_SUPPORTED = Object.keys(GRANTS)
+export const GRANT_TYPES_SUPPORTED = [...GRANTS.keys()]
 
 function grantOf(parameters: Parameters): { name: string; grant: Grant } {
   const name = parameters.get('grant_type')
   if (name === undefined) throw new OAuthError('invalid_request', 'grant_type is missing.')
-  const grant = Object.entries(GRANTS).find(([type]) => type === name)?.[1]
+  const grant = GRANTS.get(name)
   if (!grant) throw new OAuthError('unsupported_grant_type', `grant_type must be one of: ${GRANT_TYPES_SUPPORTED.join(', ')}.`)
   return { name, grant }
 }
@@ -51,6 +51,7 @@ function needsOf(c: AppContext): GrantNeeds {
     audiences: config.audiences,
     scopes: apiScopes(config),
     offered: offerOf(config).scopes,
+    network: () => networkDigest(ring, c.req.header('CF-Connecting-IP')),
     redeemCode: (sub, presented) => account(sub, 'redeemCode', (stub) => stub.redeemCode(presented)),
     pollDevice: (userCode, by) => authorizationRequest(`device:${userCode}`, 'pollDevice', (stub) => stub.pollDevice(by)),
     verifyAccessToken: async (value) => {
@@ -122,8 +123,7 @@ export const token = operation({
     if (proof !== null) await consumeProof(c, proof)
     if (proof === null && client.dpop_bound_access_tokens)
       throw new OAuthError('invalid_dpop_proof', 'This client binds its tokens: DPoP is missing.')
-    const network = networkDigest(c.get('services').ring, c.req.header('CF-Connecting-IP'))
-    const request: TokenRequest = { client, parameters, jkt: proof?.jkt ?? null, network, now: Math.floor(Date.now() / 1000) }
+    const request: TokenRequest = { client, parameters, jkt: proof?.jkt ?? null, now: Math.floor(Date.now() / 1000) }
     const answer = await prepareAnswer(c, request, IDENTIFYING.has(name))
     const granted = await grant(request, needsOf(c))
     if (!granted.ok) {
@@ -132,6 +132,9 @@ export const token = operation({
       throw new OAuthError(granted.error, granted.description, { reason: granted.reason })
     }
     noteClientUse(c, client)
-    return c.json(await answer(granted), 200, { 'Cache-Control': 'no-store', Pragma: 'no-cache' })
+    const response = c.json(await answer(granted), 200)
+    // `no-store` is said of every response; two headers given to `json` would cost a copy of them all.
+    response.headers.set('Pragma', 'no-cache')
+    return response
   },
 })

@@ -15,7 +15,6 @@ export type TokenRequest = {
   parameters: ReadonlyMap<string, string>
   /** The key of its DPoP proof, or null. */
   jkt: string | null
-  network: string
   /** Integer seconds. */
   now: number
 }
@@ -29,6 +28,8 @@ export type GrantNeeds = {
   scopes: readonly string[]
   /** Every scope that a person may allow a client. */
   offered: readonly string[]
+  /** A keyed digest of the network that the request came from. */
+  network(): string
   redeemCode(sub: string, presented: PresentedCode): Promise<Redeemed>
   rotateRefreshToken(sub: string, presented: Presented): Promise<Refreshed>
   pollDevice(userCode: string, by: { secret: Uint8Array; client_id: string }): Promise<Polled>

@@ -9,13 +9,13 @@ export type HeldCode = { sub: string; id: string; redirect_uri: string | null; c
 
 /** Redeems a code at its account, once, and says what it grants. */
 export async function redeem(
-  { client, parameters, jkt, network }: TokenRequest,
+  { client, parameters, jkt }: TokenRequest,
   { sub, ...held }: HeldCode,
   needs: GrantNeeds,
 ): Promise<Granted | GrantRefusal> {
   const redeemed = await needs.redeemCode(sub, {
     ...held,
-    ...{ jkt, network, client_id: client.client_id, confidential: isConfidential(client) },
+    ...{ jkt, network: needs.network(), client_id: client.client_id, confidential: isConfidential(client) },
     resource: parameters.get('resource') ?? null,
     secret_id: needs.ring.newest.id,
     attempt: randomId(),

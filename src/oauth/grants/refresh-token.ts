@@ -14,7 +14,7 @@ export function givesRefreshToken(client: Client, scope: string): boolean {
   return client.grant_types.includes('refresh_token') && (scopes.includes('offline_access') || !scopes.includes('openid'))
 }
 
-export const refreshToken: Grant = async ({ client, parameters, jkt, network }, needs) => {
+export const refreshToken: Grant = async ({ client, parameters, jkt }, needs) => {
   const value = parameters.get('refresh_token')
   if (value === undefined) return refuseGrant('invalid_request', 'refresh_token is missing.')
   const scope = parameters.get('scope') ?? null
@@ -23,7 +23,7 @@ export const refreshToken: Grant = async ({ client, parameters, jkt, network }, 
   if (!opened) return invalidGrant('the refresh token does not open')
   const { sub, grant_id, generation, secret } = opened
   const refreshed = await needs.rotateRefreshToken(sub, {
-    ...{ grant_id, generation, secret, network },
+    ...{ grant_id, generation, secret, network: needs.network() },
     client_id: client.client_id,
     secret_id: needs.ring.newest.id,
     allowed: { scopes: scopesOf(client, needs.offered), audiences: needs.audiences },

@@ -1,0 +1,56 @@
+// Rows by hand: the least that each runtime takes for the part of an operation that cannot be left out.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import { NODE } from '../../scripts/toolchain.mjs'
+import * as bundles from '../bundles.mjs'
+import { CONNECTIONS, loop } from '../client.mjs'
+import { startWorker } from '../server.mjs'
+import { basic, postForm } from './flows.mjs'
+
+const HEADERS = basic('an-api', 'a'.repeat(43))
+
+/** `states`: what each loop sends. */
+function floorTarget({ port, pid }, group, row, route, states) {
+  const step = async (connection, fields) => {
+    const answer = await postForm(connection, route, fields, HEADERS)
+    if (!answer.access_token && !answer.active) throw new Error('neither a token nor active')
+    return fields
+  }
+  const run = (seconds) => loop(port, states, step, seconds)
+  return { ...row, group, pid, loops: CONNECTIONS, hand: true, run, name: `${row.operation}: ${row.of}` }
+}
+
+const TOKEN_REQUEST = Array(CONNECTIONS).fill({ grant_type: 'client_credentials', scope: 'api' })
+
+export const startWorkerFloors = async () =>
+  startWorker(await bundles.peer('floors'), () => ({ durableObjects: { SESSION: { className: 'Session', useSQLite: true } } }))
+
+export function workerFloors(server, group) {
+  // As long as our tokens; each loop asks an object of its own.
+  const tokens = Array.from({ length: CONNECTIONS }, (_, index) => ({ token: `${index}`.padEnd(560, 'x') }))
+  const call = { of: 'by hand on workerd: one object call', operation: 'introspection', state: 'durable' }
+  const token = { of: 'by hand on workerd: one ES256 signature', operation: 'client_credentials', state: 'none' }
+  const rs256 = (by) => ({ of: `workerd, ${by}`, operation: 'RS256', state: 'none' })
+  return [
+    floorTarget(server, group, call, '/introspect', tokens),
+    floorTarget(server, group, token, '/token', TOKEN_REQUEST),
+    floorTarget(server, group, rs256('WebCrypto'), '/rs256', TOKEN_REQUEST),
+    floorTarget(server, group, rs256('node:crypto'), '/rs256-by-node', TOKEN_REQUEST),
+  ]
+}
+
+export async function startNodeFloors() {
+  const child = fork(path.join(import.meta.dirname, 'node', 'floors.mjs'), { execPath: NODE })
+  const [{ port }] = await once(child, 'message')
+  const stop = async () => {
+    const ended = once(child, 'exit')
+    child.disconnect()
+    await ended
+  }
+  return { port, pid: child.pid, stop }
+}
+
+export const nodeFloors = (server, group) => [
+  floorTarget(server, group, { of: 'Node, node:crypto', operation: 'RS256', state: 'none' }, '/', TOKEN_REQUEST),
+]
