@@ -48,7 +48,7 @@ function countMembers(value: unknown, depth: number): number {
   if (Array.isArray(value)) for (const item of value) count += countMembers(item, depth + 1)
   else {
     for (const [name, member] of Object.entries(value)) {
-      count += name === '__proto__' || !name.isWellFormed() ? REFUSED : 1 + countMembers(member, depth + 1)
+      count += name === '__proto__' ? REFUSED : 1 + countMembers(member, depth + 1)
     }
   }
   return count
