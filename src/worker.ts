@@ -1,6 +1,7 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { app } from './app.ts'
 import type { Env } from './env.ts'
+import { liveErrorOf } from './http/live-check.ts'
 import { openServices } from './http/services.ts'
 import { type LiveAnswer, TokenError } from './sdk/index.ts'
 
@@ -33,7 +34,7 @@ export class Verifier extends WorkerEntrypoint<Env> {
       return { active: true }
     } catch (error) {
       if (!(error instanceof TokenError) || error.code === 'verifier_unavailable') throw error
-      return { active: false, error: error.code === 'token_outdated' ? 'outdated' : 'revoked' }
+      return { active: false, error: liveErrorOf(error) }
     }
   }
 

@@ -1,10 +1,17 @@
 import { isRegisteredId } from '../clients/client.ts'
 import type { ConfiguredClients } from '../clients/configured-clients.ts'
 import { type AccessTokenClaims, FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
-import type { LiveAnswer } from '../sdk/index.ts'
+import type { LiveAnswer, TokenError } from '../sdk/index.ts'
 import { idsOf } from '../sessions/prove-token.ts'
 import type { Objects } from './objects.ts'
 import { publishedKeys } from './published-keys.ts'
+
+/**
+ * How a `live` answer says why we refuse a token. One that has expired by our clock alone is to be renewed, like an outdated one: whoever asks
+ * found it good by theirs, and `revoked` would sign an honest client out.
+ */
+export const liveErrorOf = ({ code }: TokenError): 'outdated' | 'revoked' =>
+  code === 'token_outdated' || code === 'token_expired' ? 'outdated' : 'revoked'
 
 const REVOKED: LiveAnswer = { active: false, error: 'revoked' }
 

@@ -3,7 +3,10 @@
 /** Milliseconds: how old the set may be. */
 const MAX_AGE = 1000
 
-/** Answers whether the key of a `kid` is published; reads the set about once a second, however many ask. It rejects when the set cannot be had. */
+/**
+ * Answers whether the key of a `kid` is published; reads the set about once a second, however many ask, and for each that is not in it. It
+ * rejects when the set cannot be had.
+ */
 export function publishedKeys(
   read: () => Promise<{ keys: readonly { kid?: string }[] }>,
   nowMs: () => number,
@@ -12,7 +15,8 @@ export function publishedKeys(
   return async (kid) => {
     const startedMs = nowMs()
     const age = startedMs - held.startedMs
-    if (age >= 0 && age <= MAX_AGE) return held.kids.has(kid)
+    // One that is not there may have been made since: to call its tokens revoked would sign honest people out.
+    if (age >= 0 && age <= MAX_AGE && held.kids.has(kid)) return true
     const { keys } = await read()
     const kids = new Set(keys.map((key) => key.kid))
     // Of two readings under way the one that was begun later knows more; a clock that was set back says nothing of either.

@@ -3,7 +3,10 @@
 
 import type { AccessTokenClaims } from '../protocol/claims.ts'
 
-/** How the issuer answers for one token: `outdated` = only its `ver` is too low (refresh), `revoked` = anything else. */
+/**
+ * How the issuer answers for one token: `outdated` = only its `ver` is too low, or it has expired by the issuer's clock (refresh), `revoked` =
+ * anything else.
+ */
 export type LiveAnswer = { active: true } | { active: false; error: 'outdated' | 'revoked' }
 
 /** The keys and the revocation list. Each call may throw or never answer: that reads as "unavailable". */

@@ -83,7 +83,7 @@ class TokenVerifier implements Verifier {
     this.#settings = settings
     this.#nowMs = nowMs
     this.#keys = keyCache(source, { nowMs, keyCooldown })
-    this.#memory = tokenMemory(settings.memory, this.#keys, settings.clockTolerance)
+    this.#memory = tokenMemory(settings.memory, this.#keys)
     this.#poll = viewPoll(source, { nowMs, freshFor, staleAfter })
     this.#view = this.#poll.view
     this.#live = liveCheck(check, nowMs, staleAfter)
@@ -110,10 +110,7 @@ class TokenVerifier implements Verifier {
     if (call.freshness !== undefined) requireFreshness(freshness, this.#settings.check)
     const nowMs = this.#nowMs()
     const known = this.#memory.recall(token, nowMs)
-    if (known === 'expired') throw this.#refusal('token_expired', 'expired')
-    if (known === undefined) {
-      return this.#judgeStranger(token, isFromHeader, freshness, nowMs, call)
-    }
+    if (known === undefined) return this.#judgeStranger(token, isFromHeader, freshness, nowMs, call)
     this.#keys.renew(nowMs, waitUntil)
     return this.#consult(token, known, freshness, nowMs, call)
   }
@@ -126,9 +123,10 @@ class TokenVerifier implements Verifier {
     nowMs: number,
     { boundTo, waitUntil }: VerifyCall,
   ): VerifiedToken | Promise<VerifiedToken> {
+    this.#requireLiving(known, nowMs)
     // A bound token without its key, or another one's.
     if (known.claims.cnf?.jkt !== boundTo && boundTo !== 'unproven') throw this.#refusal('token_invalid', 'cnf')
-    if (freshness === 'offline') return this.#accept(known, 'offline', null)
+    if (freshness === 'offline') return this.#accept(known, 'offline', null, nowMs)
     if (freshness === 'live') return this.#askLive(token, known, waitUntil)
     if (this.#poll.isCurrent(nowMs, waitUntil)) return this.#consultView(token, known, nowMs)
     return this.#consultOldView(token, known, waitUntil)
@@ -176,7 +174,7 @@ class TokenVerifier implements Verifier {
   /** The view is within its bound. */
   #consultView(token: string, known: KnownToken, nowMs: number): VerifiedToken | Promise<VerifiedToken> {
     if (this.#judge(known, nowMs) === 'unsure') return this.#askLiveWithin(token, known)
-    return this.#accept(known, 'fresh', this.#view.ageMs(nowMs))
+    return this.#accept(known, 'fresh', this.#view.ageMs(nowMs), nowMs)
   }
 
   /** The view is past its bound: wait for a new one; failing that, ask for this token alone. */
@@ -191,7 +189,7 @@ class TokenVerifier implements Verifier {
   async #askLive(token: string, known: KnownToken, waitUntil: WaitUntil | undefined): Promise<VerifiedToken> {
     await this.#poll.becomesFresh(waitUntil)
     const nowMs = this.#nowMs()
-    if (this.#view.check(known, Math.floor(nowMs / 1000)) === 'revoked') throw this.#refusal('token_revoked', 'denied')
+    if (this.#view.check(known, Math.floor(nowMs / 1000)) === 'revoked') throw this.#denied('revoked')
     // Outdated or ended as well: the list says the one, the owner knows the other.
     const answer = await this.#ask(token, known, this.#settings.freshFor)
     if (answer === null) throw this.#unavailable()
@@ -201,23 +199,25 @@ class TokenVerifier implements Verifier {
 
   /** A live answer in place of a view: one that was given within the bound will do, so that an outage is no stampede. */
   async #askLiveWithin(token: string, known: KnownToken): Promise<VerifiedToken> {
-    const age = this.#live.rememberedAgeMs(known, this.#nowMs())
-    if (age !== null) return this.#accept(known, 'live', age)
+    const askedMs = this.#nowMs()
+    const age = this.#live.rememberedAgeMs(token, known, askedMs)
+    if (age !== null) return this.#accept(known, 'live', age, askedMs)
     const answer = await this.#ask(token, known, this.#settings.staleAfter)
     if (answer !== null) return answer
     if (this.#settings.onUnavailable === 'refuse') throw this.#unavailable()
     const nowMs = this.#nowMs()
     this.#judge(known, nowMs)
     const viewAge = this.#view.ageMs(nowMs)
-    return this.#accept(known, 'stale', Number.isFinite(viewAge) ? viewAge : null)
+    return this.#accept(known, 'stale', Number.isFinite(viewAge) ? viewAge : null, nowMs)
   }
 
   /** The issuer's answer for one token, and for its key while no view within `bound` says whether that is denied; null when there is none. */
   async #ask(token: string, known: KnownToken, bound: number): Promise<VerifiedToken | null> {
-    const outcome = await this.#live.ask(token, known, this.#view.ageMs(this.#nowMs()) > bound)
+    const age = this.#view.ageMs(this.#nowMs())
+    const outcome = await this.#live.ask(token, known, age > bound ? null : age)
     if (outcome === 'unavailable') return null
     if (outcome !== 'active') throw this.#denied(outcome)
-    return this.#accept(known, 'live', 0)
+    return this.#accept(known, 'live', 0, this.#nowMs())
   }
 
   /** Throws when the view denies the token. */
@@ -228,12 +228,18 @@ class TokenVerifier implements Verifier {
   }
 
   /** Last, because an outdated token may lack what a refresh would bring. */
-  #accept(known: KnownToken, freshness: VerifiedToken['freshness'], viewAgeMs: number | null): VerifiedToken {
+  #accept(known: KnownToken, freshness: VerifiedToken['freshness'], viewAgeMs: number | null, nowMs: number): VerifiedToken {
     const { claims } = known
     const { requires } = this.#settings
-    const lack = requires && findLack(claims, requires, this.#nowMs() / 1000)
+    // Again: whoever had to wait may have slept for an hour, and the list forgets what has expired.
+    this.#requireLiving(known, nowMs)
+    const lack = requires && findLack(claims, requires, nowMs / 1000)
     if (lack) throw this.#refusal(lack.code, lack.reason, lack.needs)
     return { claims, freshness, viewAgeMs, cursor: this.#view.cursorText }
+  }
+
+  #requireLiving({ claims }: KnownToken, nowMs: number): void {
+    if (claims.exp <= nowMs / 1000 - this.#settings.clockTolerance) throw this.#refusal('token_expired', 'exp')
   }
 
   #unavailable(): TokenError {

@@ -60,10 +60,10 @@ export class DenialView {
     // Nothing is ever taken off the list but by time, so a clean answer holds until something is added.
     if (token.cleanAt === this.#revision) return 'clean'
     const chapter = this.#chapter
-    let verdict: Verdict = chapter === null ? 'clean' : checkChapter(chapter, token, fingerprint(token, chapter.key), now)
+    let verdict: Verdict = chapter === null ? 'clean' : checkChapter(chapter, token, now)
     for (const former of this.#former) {
       if (verdict === 'revoked' || former.lastEnd < now) continue
-      const older = checkChapter(former, token, fingerprint(knownToken(token.claims, token.key), former.key), now)
+      const older = checkChapter(former, knownToken(token.claims, token.key), now)
       if (older !== 'clean') verdict = older
     }
     if (verdict !== 'clean') return verdict
@@ -75,8 +75,8 @@ export class DenialView {
   /** Whether a signing key is denied; `now` in seconds. */
   deniesKey(kid: string, now: number): boolean {
     const print = new Uint32Array(2)
-    const chapters = this.#chapter === null ? this.#former : [this.#chapter, ...this.#former]
-    return chapters.some((chapter) => {
+    return [this.#chapter, ...this.#former].some((chapter) => {
+      if (chapter === null) return false
       sipHashText(chapter.key, DENIAL_KIND_CODES.kid, kid, print)
       return look(chapter.table, print, 0, now) >= 0
     })
@@ -179,8 +179,8 @@ export class DenialView {
   }
 }
 
-function checkChapter(chapter: Chapter, token: KnownToken, prints: Uint32Array, now: number): Verdict {
-  const { table } = chapter
+function checkChapter({ key, table }: Chapter, token: KnownToken, now: number): Verdict {
+  const prints = fingerprint(token, key)
   const { claims } = token
   if (look(table, prints, PRINT.jti, now) >= 0 || look(table, prints, PRINT.kid, now) >= 0) return 'revoked'
   if (claims.sid !== undefined && look(table, prints, PRINT.sid, now) >= 0) return 'revoked'

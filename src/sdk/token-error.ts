@@ -62,9 +62,12 @@ export class TokenError extends Error {
   /** The refusal as a response: the challenge, and problem details (RFC 9457; without a `type` it is about:blank) with the `code`. */
   getResponse(): Response {
     const { status, code, message: detail, challenge, retryAfter } = this
-    const headers: Record<string, string> = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }
-    if (challenge !== undefined) headers['www-authenticate'] = challenge
-    if (retryAfter !== undefined) headers['retry-after'] = `${retryAfter}`
+    const headers = {
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      ...(challenge && { 'www-authenticate': challenge }),
+      ...(retryAfter && { 'retry-after': `${retryAfter}` }),
+    }
     return Response.json({ status, code, detail }, { status, headers })
   }
 }

@@ -5,23 +5,22 @@ import type { KeyCache } from './key-cache.ts'
 import type { KnownToken } from './known-token.ts'
 
 export type TokenMemory = {
-  /** The token if it was verified here, lives, and its key is still one of the issuer's. */
-  recall(token: string, nowMs: number): KnownToken | 'expired' | undefined
+  /** The token if it was verified here, and its key is still one of the issuer's. It may have expired. */
+  recall(token: string, nowMs: number): KnownToken | undefined
   remember(token: string, known: KnownToken): void
 }
 
 /**
  * Remembers verified tokens only, at most `limit`, so a flood of bad ones evicts no good one. The text is a key for good news alone: a
- * denied token with another spelling is not found here, and what is found is still checked by its claims. `clockTolerance` in seconds.
+ * denied token with another spelling is not found here, and what is found is still checked by its claims.
  */
-export function tokenMemory(limit: number, keys: KeyCache, clockTolerance: number): TokenMemory {
+export function tokenMemory(limit: number, keys: KeyCache): TokenMemory {
   const entries = boundedMap<{ token: string; known: KnownToken }, number>(limit)
   return {
     recall(token, nowMs) {
       const entry = entries.get(slotOf(token))
       if (entry?.token !== token) return undefined
       const { known } = entry
-      if (known.claims.exp <= nowMs / 1000 - clockTolerance) return 'expired'
       return keys.peek(known.key.kid, nowMs) === known.key ? known : undefined
     },
     remember: (token, known) => entries.set(slotOf(token), { token, known }),

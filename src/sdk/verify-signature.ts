@@ -91,8 +91,9 @@ function readMaterial(members: ReadonlyMap<string, unknown>, row: AlgorithmRow):
   const material: Material = crv === undefined ? { kty } : { kty, crv }
   for (const name of coordinates === undefined ? ['n', 'e'] : Object.keys(coordinates)) {
     const text = members.get(name)
-    const bytes = typeof text === 'string' && text.length <= MAX_RSA_BITS / 4 ? decodeBase64url(text) : null
-    if (typeof text !== 'string' || bytes === null) return null
+    if (typeof text !== 'string' || text.length > MAX_RSA_BITS / 4) return null
+    const bytes = decodeBase64url(text)
+    if (bytes === null) return null
     if (coordinates === undefined ? !(name === 'n' ? isSoundModulus(bytes) : isSoundExponent(bytes)) : bytes.length !== coordinates[name]) {
       return null
     }

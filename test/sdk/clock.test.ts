@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { decodeFeed, encodeFeed, encodeSegments } from '../../src/protocol/feed.ts'
 import { DenialView } from '../../src/sdk/denial-view.ts'
-import { Issuer, makeKey, START } from './issuer.ts'
+import { codeOf, Issuer, makeKey, START } from './issuer.ts'
 
 const EPOCH = '0000000000000001'
 const T = START * 1000
@@ -135,4 +135,24 @@ test('a denial that comes while the own clock is far ahead is known when the clo
   expect(view.apply(decodeFeed(encodeFeed(header, segments)), T + 3_600_000, view.cursor, false)).toBe('applied')
   expect(view.deniesKey('stolen', START + 2)).toBe(true)
   expect(view.deniesKey('stolen', START + 321)).toBe(false)
+})
+
+// A laptop that sleeps, a machine that is moved: what was asked for before comes an hour later. The list has forgotten by then.
+describe('a verifier whose process slept', () => {
+  const HOUR = 3_600_000
+
+  test.each(['onJwks', 'onFeed', 'onCheck'] as const)('in %s accepts nothing that has expired meanwhile', async (place) => {
+    const issuer = new Issuer(await makeKey('k1'))
+    const verifier = issuer.verifier({ freshness: place === 'onCheck' ? 'live' : 'fresh' })
+    const token = await issuer.token()
+    const sleep = async (): Promise<void> => issuer.advance(HOUR)
+    if (place === 'onCheck') {
+      issuer.onCheck = async () => {
+        await sleep()
+        return { active: true }
+      }
+    } else issuer[place] = sleep
+    expect(await codeOf(verifier.verifyToken(token))).toBe('token_expired')
+    expect(await codeOf(verifier.verifyToken(token))).toBe('token_expired')
+  })
 })

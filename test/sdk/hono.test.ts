@@ -9,6 +9,7 @@ import {
   requireRole,
   requireScope,
 } from '../../src/sdk/hono.ts'
+import { TokenError } from '../../src/sdk/index.ts'
 import { end, fail, Issuer, makeKey } from './issuer.ts'
 
 const signingKey = await makeKey('k1')
@@ -278,4 +279,59 @@ test('a requirement that asks for nothing is a mistake of the program, and no op
   expect(() => Reflect.apply(requireRole, null, [undefined])).toThrow('requires.roles')
   expect(() => Reflect.apply(requireRecentSignIn, null, [undefined])).toThrow('requires.max_age')
   expect(() => requireRecentSignIn(60, { acr_values: [] })).toThrow('requires.acr_values')
+})
+
+test('what a handler throws is its own affair, a TokenError too: it goes to the app, once, and onError is not asked', async () => {
+  const verifier = new Issuer(signingKey).verifier()
+  const token = await new Issuer(signingKey).token()
+  let asked = 0
+  const onError = (): Response => {
+    asked++
+    return new Response('refused', { status: 418 })
+  }
+  const fault = new TokenError('token_expired', 'of another service')
+  const app = new Hono()
+  const thrown: unknown[] = []
+  app.onError((error, c) => {
+    thrown.push(error)
+    return c.text('fault', 500)
+  })
+  const late = async (): Promise<Response> => {
+    await Promise.resolve()
+    throw fault
+  }
+  const now = (): Response => {
+    throw fault
+  }
+  app.get('/alone/now', authenticated({ verifier, onError }, now))
+  app.get('/alone/late', authenticated({ verifier, onError }, late))
+  app.get('/behind/now', authenticate({ verifier, onError }), now)
+  app.get('/behind/late', authenticate({ verifier, onError }), late)
+  // The first waits for keys and the view; the others wait for nothing.
+  for (const path of ['/alone/late', '/alone/now', '/alone/late', '/behind/now', '/behind/late']) {
+    expect((await app.request(path, { headers: { authorization: `Bearer ${token}` } })).status).toBe(500)
+  }
+  expect(thrown).toEqual(Array.from({ length: 5 }, () => fault))
+  expect(asked).toBe(0)
+  expect((await app.request('/alone/now')).status).toBe(418)
+})
+
+test('a middleware that calls next twice runs the handler once', async () => {
+  const verifier = new Issuer(signingKey).verifier()
+  const token = await new Issuer(signingKey).token()
+  const app = new Hono()
+  let runs = 0
+  app.use(async (_c, next) => {
+    await next()
+    await next()
+  })
+  app.get('/', authenticate({ verifier }), (c) => {
+    runs++
+    return c.text('ok')
+  })
+  app.onError((error, c) => c.text(error.message, 500))
+  for (let i = 1; i <= 2; i++) {
+    expect((await app.request('/', { headers: { authorization: `Bearer ${token}` } })).status).toBe(500)
+    expect(runs).toBe(i)
+  }
 })

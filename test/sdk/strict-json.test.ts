@@ -10,7 +10,7 @@ test.each([
   '{"a":"\\"}],{[\\\\","b":1}',
   '{"a":["b","b"],"b":"a"}',
   '{"":0,"A":1,"a":2}',
-  '{"\\u0061b":1,"a":2}',
+  '{"b":"\\u0061","a":"\\\\"}',
   '{"a":9007199254740991}',
   '"\\ud83e\\udd8a"',
   '[[[[[[[[]]]]]]]]',
@@ -21,6 +21,8 @@ test.each([
 test.each([
   ['a member twice', '{"a":1,"a":1}'],
   ['a member twice, once escaped', '{"a":1,"\\u0061":2}'],
+  ['an escaped name', '{"\\u0061b":1,"a":2}'],
+  ['an escaped name, deep', '{"a":[{"b":"c","x\\/y" : 0}]}'],
   ['a member twice with white space', '{"a" : 1 , "a" : 2}'],
   ['a member twice, deep', '{"x":[{"y":{"b":1,"b":2}}]}'],
   ['a member twice around an object', '{"a":{"z":1},"a":2}'],
@@ -51,4 +53,11 @@ test.each([
   ['UTF-16', [0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00]],
 ])('%s: refused', (_name, bytes) => {
   expect(readStrictJson(Uint8Array.from(bytes))).toMatchObject({ ok: false })
+})
+
+// V8 may read an escaped name as `\\`, once somebody's JSON has had a member of that name (https://github.com/nodejs/node/issues/63785).
+test('what was read before does not change how a name is read', () => {
+  const twice = '{"h":"a","\\u0068":"b"}'
+  JSON.parse('{"h":"a","\\\\":0}')
+  expect(read(twice)).toEqual({ ok: false })
 })

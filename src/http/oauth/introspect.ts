@@ -3,6 +3,7 @@ import { isConfidential } from '../../clients/client.ts'
 import { TokenError } from '../../sdk/index.ts'
 import { openRefreshToken } from '../../tokens/refresh-token.ts'
 import type { AppContext } from '../context.ts'
+import { liveErrorOf } from '../live-check.ts'
 import { operation } from '../operation.ts'
 import { authenticateClient } from './authenticate-client.ts'
 import { readForm } from './form.ts'
@@ -31,7 +32,7 @@ async function describeAccessToken(c: AppContext, client: Client, value: string)
   } catch (error) {
     if (!(error instanceof TokenError) || error.code === 'verifier_unavailable') throw error
     // A resource server that verifies for itself is told what its client should do: refresh, or sign in.
-    return error.code === 'token_outdated' && client.serves.length > 0 ? { ...INACTIVE, error: 'outdated' } : INACTIVE
+    return liveErrorOf(error) === 'outdated' && client.serves.length > 0 ? { ...INACTIVE, error: 'outdated' } : INACTIVE
   }
 }
 

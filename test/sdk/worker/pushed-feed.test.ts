@@ -1,5 +1,5 @@
 import { exports } from 'cloudflare:workers'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { createVerifier } from '../../../src/sdk/index.ts'
 import { type Socket, websocketFeed } from '../../../src/sdk/websocket.ts'
 import { codeOf } from '../issuer.ts'
@@ -69,4 +69,18 @@ test('a verifier with the RPC entrypoint as its binding asks live, and refuses a
   expect(await verifier.verifyToken(access_token)).toMatchObject({ freshness: 'live' })
   expect((await send('/api/sign-out', { refresh_token })).status).toBe(204)
   expect(await codeOf(verifier.verifyToken(access_token))).toBe('token_revoked')
+})
+
+test('a token that has expired by the issuer’s clock alone is to be renewed: nobody is told that it was revoked', async () => {
+  const made = await send('/api/sign-up', { email: 'late@example.com', password: 'violet-otter-41-lantern', use: 'tokens' })
+  const { access_token } = await made.json<{ access_token: string }>()
+  const nowMs = Date.now()
+  const verifier = createVerifier({ issuer: ORIGIN, audience: ORIGIN, binding: exports.Verifier, freshness: 'live', nowMs: () => nowMs })
+  expect(await codeOf(verifier.verifyToken(access_token))).toBe('accepted')
+  vi.useFakeTimers({ toFake: ['Date'], now: nowMs + 301_000 })
+  try {
+    expect(await codeOf(verifier.verifyToken(access_token))).toBe('token_outdated')
+  } finally {
+    vi.useRealTimers()
+  }
 })
