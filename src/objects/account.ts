@@ -16,7 +16,7 @@ import {
 } from '../login/sign-in.ts'
 import { type AuthorizationAsk, type Authorized, authorize } from '../oauth/authorize.ts'
 import { type PresentedCode, type Redeemed, redeemCode } from '../oauth/redeem-code.ts'
-import { describeRefreshToken, type RefreshTokenFacts, revokeRefreshToken, type ShownRefreshToken } from '../oauth/refresh-token.ts'
+import { type AskedRefreshToken, describeRefreshToken, revokeRefreshToken, type ShownRefreshToken } from '../oauth/refresh-token.ts'
 import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
 import { denyToken } from '../revocation/denials.ts'
 import { endSession, type SignOut, signOut } from '../sessions/end.ts'
@@ -156,8 +156,8 @@ export class Account extends DurableObject<Env> {
     return redeemed
   }
 
-  describeRefreshToken(shown: ShownRefreshToken): RefreshTokenFacts {
-    if (!this.#database.isMade) return { active: false }
+  describeRefreshToken(shown: AskedRefreshToken) {
+    if (!this.#database.isMade) return { active: false as const }
     return this.#database.change((now) => describeRefreshToken(this.#stores, shown, now))
   }
 

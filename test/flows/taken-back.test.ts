@@ -27,6 +27,7 @@ afterAll(async () => {
   await server.stop()
 })
 
+type Described = { active: boolean; scope?: string; aud?: string[]; exp?: number }
 type Begun = { device_code: string; user_code: string }
 
 const tokenOf = ({ refresh_token = '' }: TokenAnswer): string => refresh_token
@@ -34,8 +35,8 @@ const next = async (client: Registered, token: string, form = {}) => requireStat
 
 /** RFC 7592: the client as it was, but for its scope. */
 async function allow(client: Registered, scope: string): Promise<void> {
-  const { client_id, redirect_uris, grant_types, response_types } = client
-  const metadata = { client_id, redirect_uris, grant_types, response_types, token_endpoint_auth_method: 'none', scope }
+  const { client_id, redirect_uris, grant_types, response_types, token_endpoint_auth_method } = client
+  const metadata = { client_id, redirect_uris, grant_types, response_types, token_endpoint_auth_method, scope }
   const changed = await http.request('PUT', client.registration_client_uri, metadata, bearer(client.registration_access_token))
   requireStatus(changed, 200)
 }
@@ -162,5 +163,36 @@ describe('between what the person allowed and the redemption of the code', () =>
     await server.restart({ SCOPES: 'notes:read' })
     for (const take of either) expect(requireStatus(await take(), 200).json.scope).toBe('offline_access notes:read')
     await server.restart()
+  })
+})
+
+describe('introspection of a refresh token', () => {
+  test('shows what a refresh would give: in scope, in audiences, in how long', async () => {
+    const own = browser(server.origin)
+    await signUp(own, 'intro@example.com')
+    const client = await register(http, { token_endpoint_auth_method: 'client_secret_basic' })
+    const granted = await tokensFor(http, own, client, { scope: SCOPE, resource: `${API} ${server.origin}` })
+    const described = async () => (await postAs<Described>(http, '/oauth/introspect', client, { token: tokenOf(granted) })).json
+    const before = await described()
+    expect(before).toMatchObject({ active: true, scope: SCOPE, aud: [API, server.origin] })
+
+    await allow(client, 'openid notes:read')
+    const narrowed = await described()
+    expect(narrowed).toMatchObject({ active: true, scope: 'openid notes:read' })
+    // Without offline_access it ends with the session.
+    expect(narrowed.exp).toBeGreaterThan(0)
+    expect(narrowed.exp).toBeLessThan(before.exp ?? 0)
+    await server.restart({ AUDIENCES: '' })
+    expect(await described()).toMatchObject({ active: true, aud: [server.origin] })
+    await server.restart()
+    await allow(client, 'notes:other')
+    expect(await described()).toEqual({ active: false })
+
+    await allow(client, 'openid notes:read')
+    requireStatus(await own.post('/api/sign-out', {}, { origin: own.origin }), 204)
+    expect(await described()).toEqual({ active: false })
+    await allow(client, SCOPE)
+    expect(await described()).toEqual(before)
+    own.close()
   })
 })
