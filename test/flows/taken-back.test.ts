@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from '../support/node/http.ts'
-import { codeFor, postAs, type Registered, redeem, refreshAs, register, type TokenAnswer, tokensFor } from '../support/node/oauth.ts'
+import {
+  CALLBACK,
+  codeFor,
+  postAs,
+  type Registered,
+  redeem,
+  refreshAs,
+  register,
+  type TokenAnswer,
+  tokensFor,
+} from '../support/node/oauth.ts'
 import { app, bearer, browser, claimsOf, codeOf, refresh, requireStatus, signUp } from '../support/node/person.ts'
 import { type Server, startServer } from '../support/node/server.ts'
 
@@ -194,5 +204,22 @@ describe('introspection of a refresh token', () => {
     await allow(client, SCOPE)
     expect(await described()).toEqual(before)
     own.close()
+  })
+})
+
+describe('a client that is taken out of the configuration', () => {
+  test('reads nothing more of anybody with the tokens that it has', async () => {
+    const CLIENTS_TOML = `[[client]]\nclient_id = "shop"\ntoken_endpoint_auth_method = "none"\nredirect_uris = ["${CALLBACK}"]\n`
+    await server.restart({ CLIENTS_TOML })
+    const shop = { client_id: 'shop', token_endpoint_auth_method: 'none', registration_access_token: '', registration_client_uri: '' }
+    const { access_token } = await tokensFor(http, person, shop)
+    const read = () => http.get<{ sub: string }>('/oauth/userinfo', bearer(access_token))
+    expect((await read()).json.sub).toBe(claimsOf(access_token).sub)
+    await server.restart()
+    const refused = await read()
+    expect([refused.status, refused.headers['www-authenticate']]).toEqual([401, expect.stringContaining('error="invalid_token"')])
+    await server.restart({ CLIENTS_TOML })
+    expect((await read()).status).toBe(200)
+    await server.restart()
   })
 })
