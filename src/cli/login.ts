@@ -4,7 +4,7 @@ import { CLI_CLIENT_ID } from '../protocol/claims.ts'
 import { type Credentials, keepCredentials, lockPath, prepareDirectory, readCredentials } from './credentials.ts'
 import { discover, type Issuer, postForm } from './issuer.ts'
 import { withLock } from './lock.ts'
-import { Refusal } from './refusal.ts'
+import { plain, Refusal } from './refusal.ts'
 import { isDuration, nowSeconds, readTokenAnswer, type TokenAnswer } from './token-answer.ts'
 
 /** Without these there is neither a `whoami` nor a fresh token. */
@@ -23,9 +23,15 @@ export async function login({ issuer, scope = DEFAULT_SCOPE, resource = issuer }
   process.stderr.write(`Open ${begun.complete ?? begun.verification_uri}\nand compare the code: ${begun.user_code}\n`)
   const { held, refresh_token, scope: granted } = await poll(endpoints, begun, resource)
   if (refresh_token === null) throw new Refusal(`${issuer} gave no refresh token.`)
-  const before = await replaceCredentials(issuer, { refresh_token, scope: granted, resource, tokens: { [resource]: held } })
+  const credentials = { refresh_token, scope: granted, resource, tokens: { [resource]: held } }
+  const before = await replaceCredentials(issuer, credentials).catch(async (error: unknown) => {
+    // Nobody holds it, so nobody could end it.
+    await endLogin(endpoints, credentials, 'This login')
+    if (error instanceof Refusal) throw error
+    throw new Refusal(`This login could not be kept: ${plain(error instanceof Error ? error.message : String(error))}.`)
+  })
   process.stderr.write(`Signed in to ${issuer}.\n`)
-  if (before) await endLogin(endpoints, before)
+  if (before) await endLogin(endpoints, before, 'The login before this one')
 }
 
 /** Answers what was there before: nothing else on this machine holds it any more. */
@@ -38,11 +44,11 @@ async function replaceCredentials(issuer: string, credentials: Credentials): Pro
   })
 }
 
-/** RFC 7009. The new login is good whether or not the one before it could be ended. */
-async function endLogin({ issuer, revocation_endpoint }: Issuer, { refresh_token }: Credentials): Promise<void> {
+/** RFC 7009. One that could not be ended is said, and changes nothing else. */
+async function endLogin({ issuer, revocation_endpoint }: Issuer, { refresh_token }: Credentials, which: string): Promise<void> {
   const answer = await postForm(revocation_endpoint, { client_id: CLI_CLIENT_ID, token: refresh_token })
   if (answer.status === 200) return
-  process.stderr.write(`The login before this one lives on until it runs out: ${issuer} could not end it (${answer.reason}).\n`)
+  process.stderr.write(`${which} lives on until it runs out: ${issuer} could not end it (${answer.reason}).\n`)
 }
 
 async function begin({ issuer, device_authorization_endpoint }: Issuer, scope: string, resources: string[]): Promise<Begun> {

@@ -1,8 +1,8 @@
-import { isRegisteredId } from '../clients/client.ts'
 import type { ConfiguredClients } from '../clients/configured-clients.ts'
 import { type AccessTokenClaims, FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
 import type { LiveAnswer, TokenError } from '../sdk/index.ts'
 import { idsOf } from '../sessions/prove-token.ts'
+import { clientCheckOf } from './client-check.ts'
 import type { Objects } from './objects.ts'
 import { publishedKeys } from './published-keys.ts'
 
@@ -15,9 +15,6 @@ export const liveErrorOf = ({ code }: TokenError): 'outdated' | 'revoked' =>
 
 const REVOKED: LiveAnswer = { active: false, error: 'revoked' }
 
-/** The address of a metadata document; no id in the configuration looks so. */
-const isDocumentId = (client_id: string): boolean => /^https?:\/\//.test(client_id)
-
 const answerOf = (verdict: 'active' | 'outdated' | 'revoked'): LiveAnswer =>
   verdict === 'active' ? { active: true } : { active: false, error: verdict }
 
@@ -25,10 +22,9 @@ const answerOf = (verdict: 'active' | 'outdated' | 'revoked'): LiveAnswer =>
  * The `live` answer about a verified token (design, "Freshness"): of its account, and of its client where that is one that can go. A
  * machine's token has no account; its client answers for it. None of them knows of keys: the key set says whether a doubted one is denied.
  */
-export function liveCheckOf({ account, client, keySet }: Objects, configured: ConfiguredClients) {
-  const ofClient = ({ client_id, jti }: AccessTokenClaims, registered: boolean): Promise<LiveAnswer> =>
-    client(client_id, 'check', (stub) => stub.check({ jti, registered }))
-
+export function liveCheckOf(objects: Objects, configured: ConfiguredClients) {
+  const { account, keySet } = objects
+  const ofClient = clientCheckOf(objects, configured)
   const publishes = publishedKeys(
     () => keySet('jwks', (stub) => stub.jwks()),
     () => Date.now(),
@@ -39,16 +35,11 @@ export function liveCheckOf({ account, client, keySet }: Objects, configured: Co
     if (client_id === FIRST_PARTY_CLIENT_ID) {
       return sid === undefined ? REVOKED : answerOf(await account(sub, 'check', (stub) => stub.check(sid, ver)))
     }
-    const registered = isRegisteredId(client_id)
-    // One that the operator has taken out of the configuration is nobody's.
-    if (!registered && !configured.has(client_id) && !isDocumentId(client_id)) return REVOKED
-    if (sub === client_id) return ofClient(claims, registered)
+    const asked = ofClient(claims)
+    if (sub === client_id || ('active' in asked && !asked.active)) return asked
     const ids = idsOf(claims)
-    const [person, app] = await Promise.all([
-      account(sub, 'checkGrant', (stub) => stub.checkGrant(ids)),
-      registered ? ofClient(claims, true) : null,
-    ])
-    return app?.active === false ? app : answerOf(person)
+    const [person, app] = await Promise.all([account(sub, 'checkGrant', (stub) => stub.checkGrant(ids)), asked])
+    return app.active ? answerOf(person) : app
   }
 
   return async (_token: string, claims: AccessTokenClaims, doubtedKid?: string): Promise<LiveAnswer> => {

@@ -9,6 +9,7 @@ import { Signer } from '../keys/signer.ts'
 import { HashQueue } from '../login/hash-queue.ts'
 import { type BoundedMap, boundedMap } from '../sdk/bounded-map.ts'
 import { createVerifier, type Verifier, type VerifierBinding } from '../sdk/index.ts'
+import { type ClientCheck, clientCheckOf } from './client-check.ts'
 import { liveCheckOf } from './live-check.ts'
 import { type DocumentFetcher, documentFetcher } from './oauth/fetch-document.ts'
 import { type Objects, objects } from './objects.ts'
@@ -23,6 +24,8 @@ export type Services = {
   verifier: Verifier
   /** For the service binding: tokens of every audience, always `live`. */
   checker: Verifier
+  /** For routes that read the token's account anyway: the other half of `live`. */
+  clientCheck: ClientCheck
   objects: Objects
   hashes: HashQueue
   /** Fetches what stands at addresses that others chose. */
@@ -79,6 +82,7 @@ export async function openServices(env: Env): Promise<{ ok: true; services: Serv
     binding,
     verifier,
     checker,
+    clientCheck: clientCheckOf(reached, configured),
     objects: reached,
     hashes: new HashQueue(HASHES),
     documents: documentFetcher({ ...config, fetch: (url, init) => fetch(url, init), nowMs: () => Date.now() }),

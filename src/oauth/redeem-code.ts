@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { type Allowed, stillAllowed } from '../sessions/allowed.ts'
 import { newFamily } from '../sessions/family.ts'
 import { equalBytes } from '../sessions/prove.ts'
 import { endFamily, grantFamilyToken, type RefreshStores } from '../sessions/refresh.ts'
@@ -27,6 +28,7 @@ export type PresentedCode = {
   resource: string | null
   secret_id: string
   network: string
+  allowed: Allowed
   /** Random, one for each request: our own repeat of a call is no replay. */
   attempt: string
 }
@@ -41,12 +43,17 @@ export type CodeRefusal =
   | 'expired'
   | 'closed'
   | 'replayed'
+  | 'scope_taken_back'
+  | 'target_taken_back'
+
+type CodeError = 'invalid_grant' | 'invalid_scope' | 'invalid_target'
 
 export type Redeemed =
   | {
       ok: true
       sid: string
       nonce: string | null
+      /** What the person allowed, of which the access token may hold less. */
       scope: string
       offline: boolean
       token: TokenGrant
@@ -54,9 +61,9 @@ export type Redeemed =
       authentication: Authentication
       profile: { email: string; name: string | null }
     }
-  | { ok: false; error: 'invalid_grant' | 'invalid_target'; reason: CodeRefusal }
+  | { ok: false; error: CodeError; reason: CodeRefusal }
 
-const refuse = (reason: CodeRefusal, error: 'invalid_grant' | 'invalid_target' = 'invalid_grant'): Redeemed => ({
+const refuse = (reason: CodeRefusal, error: CodeError = 'invalid_grant'): Redeemed => ({
   ok: false,
   error,
   reason,
@@ -91,6 +98,11 @@ export function redeemCode(stores: RedeemStores, presented: PresentedCode, now: 
     if (code.grant_id !== null) endFamily(stores, code.grant_id, now)
     return refuse('replayed')
   }
+  // After the replay, which must end what was given, whatever has been taken back since. The code is not spent: a replay would find nothing
+  // to end, while it lives the client may name an audience that is left, and each presentation is judged by what is allowed by then.
+  if (!presented.allowed.audiences.includes(aud)) return refuse('target_taken_back', 'invalid_target')
+  const left = stillAllowed(code.scope, presented.allowed)
+  if (left === null) return refuse('scope_taken_back', 'invalid_scope')
   const account = stores.accounts.get()
   const session = stores.sessions.get(code.sid)
   if (!account || account.banned_at !== null || !session || now >= sessionEnd(session)) return refuse('closed')
@@ -98,14 +110,13 @@ export function redeemCode(stores: RedeemStores, presented: PresentedCode, now: 
   if (family === null) return refuse(now >= code.expires_at ? 'expired' : 'closed')
   // A replay may have come between our own try and its repeat.
   if (now >= familyEnd(family)) return refuse('closed')
-  const { scope } = code
   return {
     ok: true,
     sid: session.sid,
     nonce: code.nonce,
-    scope,
+    scope: code.scope,
     offline: family.offline,
-    token: grantFamilyToken(account, session, family, { aud, scope, jkt: presented.jkt }, now),
+    token: grantFamilyToken(account, session, family, { aud, scope: left, jkt: presented.jkt }, now),
     refresh: newestOf(family),
     authentication: { auth_time: session.auth_time, acr: session.acr, amr: session.amr },
     profile: { email: account.email, name: account.name },

@@ -1,3 +1,4 @@
+import { type Allowed, stillAllowed } from '../sessions/allowed.ts'
 import { generationSecret } from '../sessions/generation-secret.ts'
 import { equalBytes } from '../sessions/prove.ts'
 import { endFamily, type RefreshStores } from '../sessions/refresh.ts'
@@ -6,6 +7,8 @@ import { type FamilyRow, familyEnd, sessionEnd } from '../sessions/session.ts'
 
 /** A refresh token whose MAC is right, and the client that shows it. */
 export type ShownRefreshToken = { grant_id: string; generation: number; secret: Uint8Array; client_id: string }
+
+export type AskedRefreshToken = ShownRefreshToken & { allowed: Allowed }
 
 /** What introspection says of a refresh token (RFC 7662, 2.2). */
 export type RefreshTokenFacts =
@@ -19,18 +22,22 @@ function ownFamily(stores: RefreshStores, shown: ShownRefreshToken): FamilyRow |
   return equalBytes(shown.secret, generationSecret(new Uint8Array(family.seed), shown.generation)) ? family : null
 }
 
-/** Active is what `/oauth/token` would take now, asked without taking it. */
-export function describeRefreshToken(stores: RefreshStores, shown: ShownRefreshToken, now: number): RefreshTokenFacts {
+/** Active is what `/oauth/token` would take now, asked without taking it, and its scope and audiences are what it would give. */
+export function describeRefreshToken(stores: RefreshStores, shown: AskedRefreshToken, now: number): RefreshTokenFacts {
   const family = ownFamily(stores, shown)
   const account = stores.accounts.get()
   if (!family || !account || account.banned_at !== null || now >= familyEnd(family)) return { active: false }
-  const session = family.offline ? null : stores.sessions.get(family.sid)
-  if (!family.offline && (!session || now >= sessionEnd(session))) return { active: false }
+  const offline = family.offline && shown.allowed.scopes.includes('offline_access')
+  const session = offline ? null : stores.sessions.get(family.sid)
+  if (!offline && (!session || now >= sessionEnd(session))) return { active: false }
   const { zone } = decideRotation(family, shown.generation, true, now)
   if (zone === 'C' || zone === 'unknown') return { active: false }
+  const scope = stillAllowed(family.scope, shown.allowed)
+  const aud = family.aud.split(' ').filter((each) => shown.allowed.audiences.includes(each))
+  if (scope === null || aud.length === 0) return { active: false }
   const exp = Math.min(familyEnd(family), session ? sessionEnd(session) : Number.POSITIVE_INFINITY)
-  const { scope, aud, created_at, jkt } = family
-  return { active: true, sub: account.sub, scope, aud: aud.split(' '), iat: created_at, exp, jkt }
+  const { created_at, jkt } = family
+  return { active: true, sub: account.sub, scope, aud, iat: created_at, exp, jkt }
 }
 
 /** Any generation of the client's own family ends it, living or dead (RFC 7009, 2.1); another's changes nothing. */

@@ -16,7 +16,7 @@ import {
 } from '../login/sign-in.ts'
 import { type AuthorizationAsk, type Authorized, authorize } from '../oauth/authorize.ts'
 import { type PresentedCode, type Redeemed, redeemCode } from '../oauth/redeem-code.ts'
-import { describeRefreshToken, type RefreshTokenFacts, revokeRefreshToken, type ShownRefreshToken } from '../oauth/refresh-token.ts'
+import { type AskedRefreshToken, describeRefreshToken, revokeRefreshToken, type ShownRefreshToken } from '../oauth/refresh-token.ts'
 import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
 import { denyToken } from '../revocation/denials.ts'
 import { endSession, type SignOut, signOut } from '../sessions/end.ts'
@@ -29,6 +29,7 @@ import { type Carry, startSession } from '../sessions/start.ts'
 import { randomId } from '../tokens/random-id.ts'
 import { type Created, type CurrentSession, type Ended, type NewAccount, type Person, personOf } from './account-answers.ts'
 import { AccountDatabase } from './account-database.ts'
+import { requireMembers } from './require-members.ts'
 
 /** How long the repeat of a change of password is recognised as one. */
 const REPEAT_SECONDS = 600
@@ -133,7 +134,7 @@ export class Account extends DurableObject<Env> {
 
   /** Gives a client a code for this session, or says what must come first. */
   authorize(ask: AuthorizationAsk): Authorized {
-    return this.#database.change((now) => authorize(this.#stores, ask, now))
+    return this.#database.change((now) => authorize(this.#stores, requireMembers(ask, 'anew', 'before'), now))
   }
 
   /** Counts a try at the user code of a device: there are 2^34, and a person types one. The counter is the session's own. */
@@ -150,15 +151,15 @@ export class Account extends DurableObject<Env> {
   async redeemCode(presented: PresentedCode): Promise<Redeemed> {
     const redeemed = this.#database.change((now) => {
       this.#database.sweep(now)
-      return redeemCode(this.#stores, presented, now)
+      return redeemCode(this.#stores, requireMembers(presented, 'allowed'), now)
     })
     if (!redeemed.ok && redeemed.reason === 'replayed') await this.#database.deliver()
     return redeemed
   }
 
-  describeRefreshToken(shown: ShownRefreshToken): RefreshTokenFacts {
-    if (!this.#database.isMade) return { active: false }
-    return this.#database.change((now) => describeRefreshToken(this.#stores, shown, now))
+  describeRefreshToken(shown: AskedRefreshToken) {
+    if (!this.#database.isMade) return { active: false as const }
+    return this.#database.change((now) => describeRefreshToken(this.#stores, requireMembers(shown, 'allowed'), now))
   }
 
   /** Ends the family of a client's refresh token; whatever else is shown changes nothing, and is answered alike. */
@@ -180,7 +181,7 @@ export class Account extends DurableObject<Env> {
   }
 
   async rotateRefreshToken(presented: Presented): Promise<Refreshed> {
-    const refreshed = this.#database.change((now) => refresh(this.#stores, presented, now))
+    const refreshed = this.#database.change((now) => refresh(this.#stores, requireMembers(presented, 'allowed'), now))
     if (!refreshed.ok && refreshed.reason === 'reuse') await this.#database.deliver()
     return refreshed
   }

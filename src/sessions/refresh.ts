@@ -5,6 +5,7 @@ import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
 import { includesScope } from '../protocol/scope.ts'
 import { denyGrant } from '../revocation/denials.ts'
 import { randomId } from '../tokens/random-id.ts'
+import { type Allowed, stillAllowed } from './allowed.ts'
 import { type EndStores, endSession } from './end.ts'
 import { generationSecret } from './generation-secret.ts'
 import { equalBytes } from './prove.ts'
@@ -23,8 +24,7 @@ export type Presented = {
   secret_id: string
   /** Keyed digest of the presenter's network (/24 or /64); compared, never shown. */
   network: string
-  /** What this client may have now: the operator may have taken something back since the grant. */
-  allowed: { scopes: readonly string[]; audiences: readonly string[] }
+  allowed: Allowed
   /** What an OAuth client shows and asks beside the token. */
   by?: {
     /** It has authenticated. */
@@ -126,10 +126,8 @@ function askOf(family: FamilyRow, { allowed, by }: Presented): Ask | Extract<Ref
   const aud = resource ?? auds[0] ?? ''
   if (!auds.includes(aud)) return refuse('other_target', 'invalid_target')
   if (!allowed.audiences.includes(aud)) return refuse('target_taken_back', 'invalid_target')
-  const asked = scope ?? family.scope
-  const left = asked.split(' ').filter((each) => allowed.scopes.includes(each))
-  if (asked !== '' && left.length === 0) return refuse('scope_taken_back', 'invalid_scope')
-  return { ok: true, aud, scope: left.join(' '), jkt }
+  const left = stillAllowed(scope ?? family.scope, allowed)
+  return left === null ? refuse('scope_taken_back', 'invalid_scope') : { ok: true, aud, scope: left, jkt }
 }
 
 /** Reuse ends an OAuth client's family, that one only; a first-party family ends with its session. */

@@ -1,10 +1,14 @@
+import { ClientFacts } from './client-facts.tsx'
+import type { ClientIdentity } from './client-identity.ts'
 import { ClientText } from './client-text.tsx'
 import { HiddenFields } from './field.tsx'
 import { Page } from './page.tsx'
 
 type LogoutConfirmProps = {
   /** Who asks; null: nobody that is known. */
-  clientName: string | null
+  client: ClientIdentity | null
+  /** Whether the person is sent to `client.place` afterwards. */
+  goesBack: boolean
   email: string | null
   /** What the form sends back. */
   fields: Readonly<Record<string, string>>
@@ -12,15 +16,11 @@ type LogoutConfirmProps = {
 }
 
 /** Asks whether an app may sign this person out here as well (OpenID Connect RP-Initiated Logout, 2). */
-export function LogoutConfirmPage({ clientName, email, fields, nonce }: LogoutConfirmProps) {
+export function LogoutConfirmPage({ client, goesBack, email, fields, nonce }: LogoutConfirmProps) {
   return (
     <Page title="Sign out" nonce={nonce} card>
       <h1>Sign out here too?</h1>
-      {clientName === null ? null : (
-        <p>
-          <ClientText text={clientName} /> asks to sign you out.
-        </p>
-      )}
+      <WhoAsks client={client} goesBack={goesBack} />
       {email === null ? null : (
         <p>
           You are signed in as <bdi class="theirs">{email}</bdi>. Apps that you use with this session lose access.
@@ -36,5 +36,16 @@ export function LogoutConfirmPage({ clientName, email, fields, nonce }: LogoutCo
         <a href="/">Stay signed in</a>
       </p>
     </Page>
+  )
+}
+
+/** Only a name that the operator vouches for stands in a sentence of ours. */
+function WhoAsks({ client, goesBack }: Pick<LogoutConfirmProps, 'client' | 'goesBack'>) {
+  if (client === null) return null
+  if (!client.verified) return <ClientFacts client={client} place={goesBack} />
+  return (
+    <p>
+      <ClientText text={client.name} /> asks to sign you out.
+    </p>
   )
 }

@@ -6,11 +6,13 @@ import { type Server, startServer } from '../support/node/server.ts'
 
 const WRONG = 'grumpy-heron-77-window'
 
+const BYE = 'https://app.example.com/bye'
 const CLIENTS_TOML = `[[client]]
 client_id = "the-shop"
 client_name = "The shop"
 token_endpoint_auth_method = "none"
 redirect_uris = ["${CALLBACK}"]
+post_logout_redirect_uris = ["${BYE}"]
 `
 
 let server: Server
@@ -58,6 +60,31 @@ describe.each(['/sign-in', '/sign-up'])('the client that %s is opened for', (pat
     const { client_id } = await register(client, { client_name: 'Your bank', redirect_uris: [redirect_uri] })
     const html = await opened(client_id, redirect_uri)
     expect(html).not.toContain('to continue to')
+    for (const words of ['An app that calls itself', 'Your bank', 'Not verified by the operator.', 'phish.example'])
+      expect(html).toContain(words)
+  })
+})
+
+describe('the question of a client that asks to sign a person out', () => {
+  const asked = async (client_id: string, post_logout_redirect_uri: string) => {
+    const person = browser(server.origin)
+    await signUp(person, `out-${client_id}@example.com`)
+    const { text } = await person.get(`/oauth/logout?${new URLSearchParams({ client_id, post_logout_redirect_uri })}`)
+    person.close()
+    return text
+  }
+
+  test('names it when the operator vouches for it', async () => {
+    const html = await asked('the-shop', BYE)
+    expect(html).toContain('<bdi class="theirs">The shop</bdi> asks to sign you out.')
+    expect(html).not.toContain('Not verified')
+  })
+
+  test('shows it as what it says of itself when it registered itself, and where it takes the person', async () => {
+    const post_logout_redirect_uri = 'https://phish.example/bye'
+    const { client_id } = await register(client, { client_name: 'Your bank', post_logout_redirect_uris: [post_logout_redirect_uri] })
+    const html = await asked(client_id, post_logout_redirect_uri)
+    expect(html).not.toContain('asks to sign you out')
     for (const words of ['An app that calls itself', 'Your bank', 'Not verified by the operator.', 'phish.example'])
       expect(html).toContain(words)
   })

@@ -400,9 +400,10 @@ describe('after a fault of an OAuth endpoint', () => {
 
   test('a removed client of which the list did not hear gets nothing any more, and the repeat completes it', async () => {
     const client = await register()
-    const { refresh_token } = await grantOf(client)
+    const { access_token, refresh_token } = await grantOf(client)
     inject('RevocationList.add', 'before')
     expect((await managed(client, 'DELETE')).status).toBe(503)
+    expect((await send('GET', '/oauth/userinfo', undefined, bearer(access_token))).status).toBe(401)
     expect((await refresh(client, refresh_token)).json.error).toBe('invalid_client')
     expect((await managed(client, 'GET')).status).toBe(401)
     expect((await managed(client, 'DELETE')).status).toBe(503)
@@ -418,8 +419,10 @@ describe('after a fault of an OAuth endpoint', () => {
     expect((await introspect(client, access_token)).status).toBe(503)
     inject('Account.describeRefreshToken', 'before')
     expect((await introspect(client, refresh_token)).status).toBe(503)
-    inject('Account.owner', 'before')
-    expect((await send('GET', '/oauth/userinfo', undefined, bearer(access_token))).status).toBe(503)
+    for (const asked of ['Account.owner', 'Client.check']) {
+      inject(asked, 'before')
+      expect((await send('GET', '/oauth/userinfo', undefined, bearer(access_token))).status, asked).toBe(503)
+    }
   })
 
   test('a proof whose memory could not be asked is not let in, and neither is its repeat once the memory has it', async () => {

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { CODE_SECONDS } from '../../src/oauth/authorize.ts'
+import type { PresentedCode } from '../../src/oauth/redeem-code.ts'
 import type { Generation } from '../../src/sessions/start.ts'
 import { randomId } from '../../src/tokens/random-id.ts'
 import { accountOf, newAccount } from '../support/account.ts'
 
 const CALLBACK = 'https://app.example.com/callback'
 const VERIFIER = 'v'.repeat(43)
+const ALLOWED = { scopes: ['openid', 'offline_access'], audiences: ['https://api.example'] }
 
 let now = 0
 const later = (seconds: number) => {
@@ -34,13 +36,12 @@ async function codeGiven() {
   })
   if (!authorized.ok) throw new Error(authorized.error)
   const presented = { id: authorized.code, client_id: 'a-client', redirect_uri: CALLBACK, code_verifier: VERIFIER }
-  const rest = { confidential: true, jkt: null, resource: null, secret_id: '00000001', network: 'home' }
-  const redeem = (by: { confidential?: boolean; jkt?: string } = {}) =>
-    accountOf(sub).redeemCode({ ...presented, ...rest, ...by, attempt: randomId() })
+  const rest = { confidential: true, jkt: null, resource: null, secret_id: '00000001', network: 'home', allowed: ALLOWED }
+  const redeem = (by: Partial<PresentedCode> = {}) => accountOf(sub).redeemCode({ ...presented, ...rest, ...by, attempt: randomId() })
   const rotate = ({ grant_id, generation, secret }: Generation, jkt: string | null) =>
     accountOf(sub).rotateRefreshToken({
       ...{ grant_id, generation, secret, secret_id: '00000001', network: 'home', client_id: 'a-client' },
-      allowed: { scopes: ['openid', 'offline_access'], audiences: ['https://api.example'] },
+      allowed: ALLOWED,
       by: { confidential: false, jkt, scope: null, resource: null },
     })
   return { redeem, rotate }
@@ -84,4 +85,22 @@ test('a refresh token of long ago is an alarm in the hand of whoever has its key
   expect(rotated).toMatchObject({ ok: true })
   expect(await rotate(first, 'the-key')).toMatchObject({ ok: false, reason: 'reuse' })
   expect(await rotate(newest, 'the-key')).toMatchObject({ ok: false, reason: 'closed' })
+})
+
+test('a code of which something has been taken back gives the rest; nothing left spends neither the code nor the grant', async () => {
+  const { redeem, rotate } = await codeGiven()
+  expect(await redeem({ allowed: { ...ALLOWED, audiences: [] } })).toMatchObject({ error: 'invalid_target', reason: 'target_taken_back' })
+  expect(await redeem({ allowed: { ...ALLOWED, scopes: [] } })).toMatchObject({ error: 'invalid_scope', reason: 'scope_taken_back' })
+  const redeemed = await redeem({ allowed: { ...ALLOWED, scopes: ['openid'] } })
+  if (!redeemed.ok) throw new Error(redeemed.reason)
+  expect(redeemed).toMatchObject({ scope: 'openid offline_access', token: { scope: 'openid', aud: 'https://api.example' } })
+  expect(await rotate(redeemed.refresh, null)).toMatchObject({ ok: true, token: { scope: 'openid offline_access' } })
+})
+
+test('a replay ends what the first presentation gave, though nothing of it is allowed any more', async () => {
+  const { redeem, rotate } = await codeGiven()
+  const redeemed = await redeem()
+  if (!redeemed.ok) throw new Error(redeemed.reason)
+  expect(await redeem({ allowed: { scopes: [], audiences: [] } })).toMatchObject({ ok: false, reason: 'replayed' })
+  expect(await rotate(redeemed.refresh, null)).toMatchObject({ ok: false, reason: 'closed' })
 })

@@ -228,6 +228,7 @@ describe('no notice is lost', () => {
       confidential: true,
       jkt: null,
       resource: null,
+      allowed: { scopes: ['openid'], audiences: ['http://localhost:8787'] },
     }
     expect(await account.redeemCode({ ...shown, secret_id: '00000001', network: 'home', attempt: randomId() })).toMatchObject({ ok: true })
     callHook.before = (label) => {

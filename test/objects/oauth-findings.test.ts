@@ -50,6 +50,7 @@ const asking = (proof: Proof, over: Partial<AuthorizationAsk> = {}): Authorizati
 const presentingCode = (id: string, over: Partial<PresentedCode> = {}): PresentedCode => ({
   ...{ id, client_id: CLIENT, redirect_uri: AT, code_verifier: null, confidential: true, jkt: null, resource: null },
   ...{ secret_id: '00000001', network: 'home', attempt: randomId() },
+  allowed: { scopes: ['openid', 'offline_access'], audiences: [ISSUER] },
   ...over,
 })
 

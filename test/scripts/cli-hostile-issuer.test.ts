@@ -1,6 +1,9 @@
 // What an issuer that means harm can do to whoever runs `sallyport` against it: nothing to the terminal, nothing to other issuers' places.
+import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import path from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Home, newHome } from '../support/node/command.ts'
 
@@ -13,11 +16,16 @@ let issuer = ''
 /** By path, as JSON text: what it says beyond the metadata. */
 let answers: Record<string, string> = {}
 let asked: string[] = []
+/** The tokens that it was asked to revoke. */
+let ended: string[] = []
 const homes: Home[] = []
 
 beforeAll(async () => {
-  server = createServer(({ url = '' }, response) => {
+  server = createServer(async (request, response) => {
+    const { url = '' } = request
     asked.push(url)
+    const form = new URLSearchParams(await text(request))
+    if (url === '/revocation') ended.push(form.get('token') ?? '')
     const endpoints = Object.fromEntries(
       ['device_authorization', 'token', 'revocation', 'userinfo'].map((name) => [`${name}_endpoint`, `${issuer}/${name}`]),
     )
@@ -33,15 +41,17 @@ beforeAll(async () => {
 afterEach(() => {
   answers = {}
   asked = []
+  ended = []
 })
 afterAll(async () => {
   await Promise.all(homes.map((home) => home.remove()))
   server.close()
 })
 
-async function login() {
+async function login(prepare?: (home: Home) => Promise<unknown>) {
   const home = await newHome()
   homes.push(home)
+  await prepare?.(home)
   return { home, ran: await home.run('login', '--issuer', issuer) }
 }
 
@@ -92,4 +102,22 @@ test('a login before that it does not end keeps nobody from the new one, and is 
   expect(again).toMatchObject({ code: 0, stdout: '', stderr: expect.stringContaining('The login before this one lives on') })
   expect(asked).toContain('/revocation')
   expect((await home.read()).issuers[issuer]).toMatchObject({ refresh_token: 's' })
+})
+
+test.each([
+  ['there is a file where its directory should be', (home: Home) => writeFile(path.dirname(home.credentials), ''), 'could not be kept'],
+  ['there is a directory where its file should be', (home: Home) => mkdir(home.credentials, { recursive: true }), 'cannot be read'],
+])('a login that cannot be kept because %s is ended again', async (_, prepare, reason) => {
+  answers = { '/token': JSON.stringify(TOKEN), '/revocation': '{}' }
+  const { ran } = await login(prepare)
+  expect(ran).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(new RegExp(`\\n[^\\n]*${reason}[^\\n]*\\n$`)) })
+  expect(ran.stderr).not.toContain('Signed in')
+  expect(ended).toEqual(['r'])
+})
+
+test('a login that can be neither kept nor ended says both', async () => {
+  answers = { '/token': JSON.stringify(TOKEN) }
+  const { ran } = await login((home) => writeFile(path.dirname(home.credentials), ''))
+  expect(ran.code).toBe(1)
+  for (const said of ['This login lives on until it runs out', 'could not be kept']) expect(ran.stderr).toContain(said)
 })

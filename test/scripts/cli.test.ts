@@ -35,16 +35,28 @@ async function signedInByCommand(email: string, decision: 'allow' | 'deny', ...o
   return { home, person, session, ...(await loginOf(home, person, decision, ...options)) }
 }
 
+/** Who has signed in, and then does so once more. */
+async function twice(email: string) {
+  const first = await signedInByCommand(email, 'allow')
+  const before = await credentialsIn(first.home)
+  return { ...first, before, again: loginOf(first.home, first.person, 'allow') }
+}
+
 let ada: Awaited<ReturnType<typeof signedInByCommand>>
 let bob: typeof ada
 let eve: typeof ada
+let lee: typeof ada
+let kim: Awaited<ReturnType<typeof twice>>
+// All at once: each login waits 5 seconds for its first poll. Kim's second one goes on while the others are tested.
 beforeAll(async () => {
   server = await startServer({ vars: { AUDIENCES: API, SCOPES: 'notes:read' } })
   http = app(server.origin)
-  ;[ada, bob, eve] = await Promise.all([
+  ;[ada, bob, eve, lee, kim] = await Promise.all([
     signedInByCommand('ada@example.com', 'allow'),
     signedInByCommand('bob@example.com', 'allow', '--scope', 'notes:read', '--resource', API),
     signedInByCommand('eve@example.com', 'deny'),
+    signedInByCommand('lee@example.com', 'allow'),
+    twice('kim@example.com'),
   ])
 })
 afterAll(async () => {
@@ -87,16 +99,6 @@ describe('sallyport login', () => {
   test('says so when it is not allowed, and keeps nothing', async () => {
     expect(eve.ran).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(/\nIt was not allowed\.\n$/) })
     expect(await eve.home.run('token', '--issuer', server.origin)).toMatchObject({ code: 1, stdout: '' })
-  })
-
-  test('while signed in ends the login that was there before, once the new one is kept', async () => {
-    const kim = await signedInByCommand('kim@example.com', 'allow')
-    const before = await credentialsIn(kim.home)
-    expect((await loginOf(kim.home, kim.person, 'allow')).ran).toMatchObject({ code: 0, stdout: '' })
-    const after = await credentialsIn(kim.home)
-    expect(after.refresh_token).not.toBe(before.refresh_token)
-    expect((await refreshed(before.refresh_token)).json.error).toBe('invalid_grant')
-    expect((await refreshed(after.refresh_token)).status).toBe(200)
   })
 
   test('says what the issuer does not give', async () => {
@@ -232,17 +234,27 @@ describe('the command line', () => {
   })
 })
 
+describe('sallyport login, while signed in', () => {
+  test('ends the login that was there before, once the new one is kept', async () => {
+    expect((await kim.again).ran).toMatchObject({ code: 0, stdout: '' })
+    const after = await credentialsIn(kim.home)
+    expect(after.refresh_token).not.toBe(kim.before.refresh_token)
+    expect((await refreshed(kim.before.refresh_token)).json.error).toBe('invalid_grant')
+    expect((await refreshed(after.refresh_token)).status).toBe(200)
+  })
+})
+
 describe('an issuer that has switched the command off', () => {
   test('signs nobody in by it and gives its logins nothing; switched on again it gives what it gave', async () => {
-    const lee = await signedInByCommand('lee@example.com', 'allow')
-    const before = await credentialsIn(lee.home)
+    const held = (await credentialsIn(lee.home)).tokens[server.origin]?.access_token ?? ''
+    expect((await userinfo(held)).json.sub).toBe(lee.session.sub)
     await expire(lee.home)
     await server.restart({ CLI_CLIENT: 'off' })
     for (const args of [['login', '--issuer', server.origin], ['token']]) {
       const ran = await lee.home.run(...args)
       expect([ran.code, ran.stdout, ran.stderr]).toEqual([1, '', expect.stringContaining('invalid_client')])
     }
-    expect((await demo(http, 'live', before.tokens[server.origin]?.access_token ?? '')).status).toBe(401)
+    expect([(await demo(http, 'live', held)).status, (await userinfo(held)).status]).toEqual([401, 401])
     await server.restart()
     expect(claimsOf(printed(await lee.home.run('token'))).sub).toBe(lee.session.sub)
   })

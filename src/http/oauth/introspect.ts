@@ -1,5 +1,5 @@
 import type { Client } from '../../clients/client.ts'
-import { isConfidential } from '../../clients/client.ts'
+import { isConfidential, scopesOf } from '../../clients/client.ts'
 import { TokenError } from '../../sdk/index.ts'
 import { openRefreshToken } from '../../tokens/refresh-token.ts'
 import type { AppContext } from '../context.ts'
@@ -8,18 +8,21 @@ import { operation } from '../operation.ts'
 import { authenticateClient } from './authenticate-client.ts'
 import { readForm } from './form.ts'
 import { OAuthError } from './oauth-error.ts'
+import { offerOf } from './offer.ts'
 
 const INACTIVE = { active: false }
 
 async function describeRefreshToken(c: AppContext, client: Client, value: string): Promise<object | null> {
   const opened = await openRefreshToken(c.get('services').ring, value)
   if (!opened) return null
+  const { config } = c.get('services')
   const { sub, grant_id, generation, secret } = opened
-  const shown = { grant_id, generation, secret, client_id: client.client_id }
+  const allowed = { scopes: scopesOf(client, offerOf(config).scopes), audiences: config.audiences }
+  const shown = { grant_id, generation, secret, client_id: client.client_id, allowed }
   const facts = await c.get('objects').account(sub, 'describeRefreshToken', (stub) => stub.describeRefreshToken(shown))
   if (!facts.active) return INACTIVE
   const { jkt, ...rest } = facts
-  return { ...rest, client_id: client.client_id, iss: c.get('services').config.issuer, ...(jkt === null ? {} : { cnf: { jkt } }) }
+  return { ...rest, client_id: client.client_id, iss: config.issuer, ...(jkt === null ? {} : { cnf: { jkt } }) }
 }
 
 /** The `live` answer about an access token, to the client it was made for and to its audience's resource server; to others it is inactive. */

@@ -80,10 +80,7 @@ export const logout = operation({
     const asked = FIELDS.flatMap((name): [string, string][] => (read.parameters.has(name) ? [[name, read.parameters.get(name) ?? '']] : []))
     const fields = { ...Object.fromEntries(asked), confirmed: 'yes' }
     const { client, target } = read
-    return logoutConfirmPage(c, {
-      ...{ clientName: client?.client_name ?? null, email: session.person.email, fields },
-      post_logout_redirect_uri: target,
-    })
+    return logoutConfirmPage(c, { client, email: session.person.email, fields, post_logout_redirect_uri: target })
   },
 })
 

@@ -18,7 +18,12 @@ async function answer(c: AppContext): Promise<Response> {
   const { claims }: VerifiedToken = await presentedToken(c)
   if (!includesScope(claims.scope, 'openid')) throw new TokenError('insufficient_scope', 'no openid', { scope: 'openid' })
   const ids = idsOf(claims)
-  const owner = await c.get('objects').account(claims.sub, 'owner', (stub) => stub.owner(ids))
+  // The `live` answer in one round: the account says it with what it gives, and beside it the client says whether it is there still.
+  const [owner, client] = await Promise.all([
+    c.get('objects').account(claims.sub, 'owner', (stub) => stub.owner(ids)),
+    c.get('services').clientCheck(claims),
+  ])
+  if (!client.active) throw challenge('token_revoked', 'its client is gone')
   if (!owner.ok) throw challenge(owner.error === 'outdated' ? 'token_outdated' : 'token_revoked', 'the account says so')
   return c.json(claimsOf(claims.scope, owner.person))
 }

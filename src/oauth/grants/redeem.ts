@@ -1,4 +1,5 @@
-import { isConfidential } from '../../clients/client.ts'
+import { isConfidential, scopesOf } from '../../clients/client.ts'
+import { includesScope } from '../../protocol/scope.ts'
 import { randomId } from '../../tokens/random-id.ts'
 import { profileClaims } from '../profile-claims.ts'
 import { type Granted, type GrantNeeds, type GrantRefusal, invalidGrant, refuseGrant, type TokenRequest } from './grant.ts'
@@ -18,18 +19,19 @@ export async function redeem(
     ...{ jkt, network: needs.network(), client_id: client.client_id, confidential: isConfidential(client) },
     resource: parameters.get('resource') ?? null,
     secret_id: needs.ring.newest.id,
+    allowed: { scopes: scopesOf(client, needs.offered), audiences: needs.audiences },
     attempt: randomId(),
   })
   if (!redeemed.ok) {
     return redeemed.error === 'invalid_grant'
       ? invalidGrant(redeemed.reason)
-      : refuseGrant(redeemed.error, 'resource was not granted.', redeemed.reason)
+      : refuseGrant(redeemed.error, 'It asks for more than was granted, or than is still given here.', redeemed.reason)
   }
   const { token, scope, sid, nonce, authentication, profile, refresh } = redeemed
   return {
     ok: true,
     token,
-    refresh: givesRefreshToken(client, scope) ? refresh : null,
-    identity: scope.split(' ').includes('openid') ? { ...authentication, sid, nonce, profile: profileClaims(scope, profile) } : null,
+    refresh: givesRefreshToken(client, scope, token.scope) ? refresh : null,
+    identity: includesScope(token.scope, 'openid') ? { ...authentication, sid, nonce, profile: profileClaims(token.scope, profile) } : null,
   }
 }

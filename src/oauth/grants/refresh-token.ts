@@ -1,17 +1,17 @@
 /** RFC 6749, 6; RFC 9700, 4.14. The zones are the account's (sessions/rotation.ts). */
 import { type Client, isConfidential, scopesOf } from '../../clients/client.ts'
-import { parseScope } from '../../protocol/scope.ts'
+import { includesScope, parseScope } from '../../protocol/scope.ts'
 import { openRefreshToken } from '../../tokens/refresh-token.ts'
 import { profileClaims } from '../profile-claims.ts'
 import { type Grant, invalidGrant, refuseGrant } from './grant.ts'
 
 /**
  * Whether a client gets refresh tokens. With `openid` it asks for `offline_access` (OpenID Connect Core, 11); plain OAuth has no such
- * scope, and registering for the grant is asking.
+ * scope, and registering for the grant is asking. `left`: what is still allowed of the granted scope.
  */
-export function givesRefreshToken(client: Client, scope: string): boolean {
-  const scopes = scope.split(' ')
-  return client.grant_types.includes('refresh_token') && (scopes.includes('offline_access') || !scopes.includes('openid'))
+export function givesRefreshToken(client: Client, granted: string, left: string): boolean {
+  // Of the two scopes each by its own: a client that loses `openid` has not become a plain OAuth client that may have more.
+  return client.grant_types.includes('refresh_token') && (includesScope(left, 'offline_access') || !includesScope(granted, 'openid'))
 }
 
 export const refreshToken: Grant = async ({ client, parameters, jkt }, needs) => {
@@ -39,6 +39,6 @@ export const refreshToken: Grant = async ({ client, parameters, jkt }, needs) =>
     ok: true,
     token,
     refresh,
-    identity: token.scope.split(' ').includes('openid') ? identity : null,
+    identity: includesScope(token.scope, 'openid') ? identity : null,
   }
 }

@@ -163,12 +163,30 @@ describe('the other pages for clients', () => {
 
   test('logout has one button, and sends what it was given', async () => {
     const fields = { id_token_hint: 'x"y', state: '<s>' }
-    const asked = { clientName: HOSTILE, email: 'ann@example.com', fields, post_logout_redirect_uri: 'http://localhost:3000/bye' }
+    const client = { ...REGISTERED, client_name: HOSTILE }
+    const asked = { client, email: 'ann@example.com', fields, post_logout_redirect_uri: 'http://localhost:3000/bye' }
     const { html, policy } = await rendered((c) => logoutConfirmPage(c, asked))
     expect(html.match(/<button/g)).toHaveLength(1)
     expect(html).toContain('action="/oauth/logout"')
     expect(html).toContain('name="id_token_hint" value="x&quot;y"')
     expect(policy).toContain('http://localhost:*')
+  })
+
+  test('logout names in a sentence only whom the operator vouches for, and says where a stranger takes the person', async () => {
+    const shown = async (client: Partial<Client>, post_logout_redirect_uri: string | null) => {
+      const asked = { client: { ...REGISTERED, ...client }, email: 'ann@example.com', fields: {}, post_logout_redirect_uri }
+      return (await rendered((c) => logoutConfirmPage(c, asked))).html
+    }
+    const vouched = await shown({ source: 'configuration' }, 'https://notes.example.com/bye')
+    expect(vouched).toContain('<bdi class="theirs">Notes</bdi> asks to sign you out.')
+    expect(vouched).not.toContain('Not verified')
+    for (const client of [{}, { source: 'document', client_id: 'https://notes.example.com/client' }] as const) {
+      const html = await shown(client, 'https://phish.example/bye')
+      expect(html).not.toContain('asks to sign you out')
+      for (const words of ['An app that calls itself', 'Notes', 'Not verified by the operator.', 'You go back to', 'phish.example'])
+        expect(html).toContain(words)
+      expect(await shown(client, null)).not.toContain('You go back to')
+    }
   })
 
   test('a device is asked for by its code, confirmed with a warning, and done', async () => {

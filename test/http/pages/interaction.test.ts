@@ -5,7 +5,7 @@ import type { AppContext, AppEnv } from '../../../src/http/context.ts'
 import { type FindClient, readDestination } from '../../../src/http/pages/destination.ts'
 import type { Services } from '../../../src/http/services.ts'
 import { openSecretRing } from '../../../src/keys/secret-ring.ts'
-import { INTERACTION_SECONDS, sealInteraction } from '../../../src/oauth/interaction.ts'
+import { INTERACTION_SECONDS, type Interaction, openInteraction, sealInteraction } from '../../../src/oauth/interaction.ts'
 import { callHook } from '../../../src/objects/call.ts'
 import { PASSWORD } from '../../support/account.ts'
 
@@ -132,4 +132,10 @@ describe('when a part of the service cannot be reached', () => {
     const done = await send('/sign-out', {}, own)
     expect([done.status, done.headers.getSetCookie()[0]?.includes('Max-Age=0')]).toEqual([200, true])
   })
+})
+
+test('a page that an older version sealed goes on, and takes a sign-in of its own second for none', async () => {
+  const old = { parameters: ASKED, started_at: now(), pushed: null }
+  const opened = await openInteraction(ring, await sealInteraction(ring, old as object as Interaction), now())
+  expect(opened).toEqual({ ...old, before: null, started_at: old.started_at + 1 })
 })
