@@ -33,7 +33,10 @@ async function timeTargets(sizes, { only, lock }) {
   return using(await serveJwks(), async (jwks) =>
     using(await startWorkerTargets(jwks.url, say), async (workers) =>
       using(await startNodeTargets(workers.product), async (node) => {
-        const targets = [...workers.targets, ...node.targets].filter(({ name, floor }) => floor || new RegExp(only).test(name))
+        const all = [...workers.targets, ...node.targets]
+        const isWanted = ({ name, floor }) => !floor && new RegExp(only).test(name)
+        // A bare route is run beside others only.
+        const targets = all.filter((it) => isWanted(it) || (it.floor && all.some((other) => other.group === it.group && isWanted(other))))
         const samples = await rounds(targets, {
           ...plan,
           inTurn: (work) => inTurn(lock, work),
