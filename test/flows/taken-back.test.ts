@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from '../support/node/http.ts'
-import { CALLBACK, type Registered, refreshAs, register, type TokenAnswer, tokensFor } from '../support/node/oauth.ts'
+import { CALLBACK, postAs, type Registered, refreshAs, register, type TokenAnswer, tokensFor } from '../support/node/oauth.ts'
 import { app, bearer, browser, claimsOf, codeOf, refresh, requireStatus, signUp } from '../support/node/person.ts'
 import { type Server, startServer } from '../support/node/server.ts'
 
@@ -76,6 +76,17 @@ describe("a client's own scope, narrowed after the grant", () => {
     expect((await next(client, tokenOf(narrowed))).scope).toBe(SCOPE)
     guest.close()
   })
+})
+
+test('a family that has ended is told so, whatever else is no longer allowed or was never granted', async () => {
+  const client = await register(http)
+  const granted = await tokensFor(http, person, client, { scope: SCOPE })
+  requireStatus(await postAs(http, '/oauth/revoke', client, { token: tokenOf(granted) }), 200)
+  await allow(client, 'email')
+  for (const form of [{}, { scope: 'notes:write' }, { scope: 'email' }, { resource: 'https://other.example' }]) {
+    const refused = await refreshAs(http, client, tokenOf(granted), form)
+    expect([refused.status, refused.json.error], JSON.stringify(form)).toEqual([400, 'invalid_grant'])
+  }
 })
 
 describe('SCOPES and AUDIENCES, narrowed after the grant', () => {
