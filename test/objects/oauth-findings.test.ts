@@ -171,7 +171,8 @@ describe('tries at user codes', () => {
 })
 
 describe('the notice of a sign-out', () => {
-  const noticeOf = (sub: string) => ({ id: randomId(), client_id: CLIENT, uri: 'http://127.0.0.1:9/logout', sub, sid: randomId() })
+  const client_id = `${AT}/document`
+  const noticeOf = (sub: string) => ({ id: randomId(), client_id, uri: 'http://127.0.0.1:9/logout', sub, sid: randomId() })
   const subOf = (body: unknown): string => {
     const [, claims = ''] = (new URLSearchParams(String(body)).get('logout_token') ?? '').split('.')
     return JSON.parse(Buffer.from(claims, 'base64url').toString()).sub
