@@ -9,27 +9,36 @@ const HELD_MS = 40_000
  * is taken over; should two take it over at once, the issuer answers both with the same successor.
  */
 export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
-  while (!(await isAcquired(file))) {
+  let mine = await acquire(file)
+  while (mine === null) {
     if (await isHeld(file)) await sleep(50)
     else await removeDead(file)
+    mine = await acquire(file)
   }
   try {
     return await work()
   } finally {
-    await rm(file, { force: true })
+    // A machine that slept meanwhile has lost it to another, whose lock is not ours to take away.
+    if ((await markOf(file)) === mine) await rm(file, { force: true })
   }
 }
 
-async function isAcquired(file: string): Promise<boolean> {
+/** What tells this lock from any later one of its name; null: somebody has it. */
+async function acquire(file: string): Promise<string | null> {
   try {
     const handle = await open(file, 'wx', 0o600)
     await handle.writeFile(String(process.pid))
     await handle.close()
-    return true
+    return await markOf(file)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return null
     throw error
   }
+}
+
+async function markOf(file: string): Promise<string | null> {
+  const found = await stat(file, { bigint: true }).catch(() => null)
+  return found && `${found.ino} ${found.mtimeNs}`
 }
 
 async function isHeld(file: string): Promise<boolean> {

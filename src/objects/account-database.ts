@@ -94,7 +94,8 @@ export class AccountDatabase {
       await this.#ctx.storage.setAlarm(Date.now() + ATTEMPT_MEMORY * 1000)
       return
     }
-    await this.#ctx.storage.deleteAll()
+    // First: who comes while it is deleted opens it anew.
     this.#opened = null
+    await this.#ctx.storage.deleteAll()
   }
 }

@@ -86,8 +86,9 @@ export class AuthorizationRequest extends DurableObject<Env> {
   }
 
   override async alarm(): Promise<void> {
-    await this.ctx.storage.deleteAll()
+    // First: who comes while it is deleted opens it anew.
     this.#opened = null
+    await this.ctx.storage.deleteAll()
   }
 
   #change<T>(decide: (now: number) => T): T {

@@ -178,8 +178,9 @@ export class Client extends DurableObject<Env> {
     await deliverLogouts(this.env, logouts, clients.get()?.client ?? null)
     this.#setAlarm()
     if (clients.get() !== null || outbox.pending(1).length > 0 || clients.nextExpiry() !== null || logouts.nextDue() !== null) return
-    await this.ctx.storage.deleteAll()
+    // First: who comes while it is deleted opens it anew.
     this.#opened = null
+    await this.ctx.storage.deleteAll()
   }
 
   #isBeingRemoved(registration_hash: string): boolean {

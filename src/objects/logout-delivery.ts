@@ -1,6 +1,7 @@
 import clientsToml from '../../clients.toml'
 import type { Client } from '../clients/client.ts'
-import { readConfiguredClients } from '../clients/configured-clients.ts'
+import { type ConfiguredClients, readConfiguredClients } from '../clients/configured-clients.ts'
+import { isDocumentUrl } from '../clients/document.ts'
 import { fetchOutside } from '../clients/fetch-outside.ts'
 import { LOGOUT_RETRY_SECONDS, logoutWait } from '../clients/logout-schedule.ts'
 import type { LogoutStore, QueuedLogout } from '../clients/logout-store.ts'
@@ -37,17 +38,20 @@ async function openSigner(env: Env, config: Config): Promise<Signer> {
  * and what is refused for that must not keep the rest from it. After a day a notice is dropped.
  */
 export async function deliverLogouts(env: Env, store: LogoutStore, registered: Client | null): Promise<void> {
-  const read = readConfig({ ...env })
-  if (!read.ok) return
   const now = () => Math.floor(Date.now() / 1000)
   store.sweep(now() - LOGOUT_RETRY_SECONDS)
+  const read = readConfig({ ...env })
+  const configured = read.ok ? readConfigured(read.config) : null
   let signer: Signer | null = null
   for (let round = 0; round < MAX_ROUND; round++) {
     const notice = store.next(now())
     if (!notice) return
-    const client = registered ?? configuredClient(notice, read.config)
-    // Where it listens today, should it have moved since it was authorized; a document is not fetched for this.
-    const uri = client === null ? notice.uri : client.backchannel_logout_uri
+    if (!read.ok || !configured) {
+      // Whose clients these are is not known before the configuration is mended.
+      return store.retry(notice.id, { tries: notice.tries + 1, refused: false, due_at: now() + logoutWait(notice.tries + 1) })
+    }
+    const client = registered ?? configured.get(notice.client_id)?.client ?? null
+    const uri = addressOf(notice, client, read.config)
     signer ??= await openSigner(env, read.config)
     const alg = client?.id_token_signed_response_alg ?? 'RS256'
     const failure = uri === null ? null : await send({ ...notice, uri }, signer, alg, read.config)
@@ -63,14 +67,22 @@ export async function deliverLogouts(env: Env, store: LogoutStore, registered: C
   }
 }
 
-/** The client as the operator's file says; null: not one of it. */
-function configuredClient({ client_id }: QueuedLogout, config: Config): Client | null {
+function readConfigured(config: Config): ConfiguredClients | null {
   const text = config.clientsToml
   const configured = readConfiguredClients(
     text === undefined ? { name: 'clients.toml', text: clientsToml } : { name: 'CLIENTS_TOML', text },
     config,
   )
-  return (configured.ok && configured.clients.get(client_id)?.client) || null
+  return configured.ok ? configured.clients : null
+}
+
+/**
+ * Where a client listens today, should it have moved since it was authorized; null: nowhere. A document is not fetched for this. One that was
+ * removed, or taken out of the configuration, is nobody's: it hears of nobody any more.
+ */
+function addressOf({ client_id, uri }: QueuedLogout, client: Client | null, config: Config): string | null {
+  if (client) return client.backchannel_logout_uri
+  return isDocumentUrl(client_id, config) ? uri : null
 }
 
 /** `refused`: the client has read it and said no (2.8); else it could not be told. */

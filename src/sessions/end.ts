@@ -49,12 +49,25 @@ function isSucceeded({ sessions, families }: EndStores, sid: string, successor: 
   return hangs && sid !== successor && next !== null && now < sessionEnd(next)
 }
 
+/**
+ * The same cookie brought a session before: its reply was lost, or the form was sent twice. Nobody knows which of the two the browser keeps, so
+ * each opens, and the end of the later one ends the other with all that hangs on it. Only whoever has signed in to this account gets here.
+ */
+function joinSuccessor({ sessions }: Pick<EndStores, 'sessions'>, other: string, successor: string, now: number): boolean {
+  const [before, next] = [sessions.get(other), sessions.get(successor)]
+  if (before?.successor && other !== successor) return joinSuccessor({ sessions }, before.successor, successor, now)
+  if (!before || !next || other === successor || next.successor !== null || now >= sessionEnd(next)) return false
+  sessions.join(other, successor)
+  return true
+}
+
 /** Answers false when the secret is not the session's: only a forger who holds the MAC key gets here. */
 export function signOut(stores: EndStores, what: SignOut, now: number): boolean {
   if (what.by === 'cookie') {
     const session = stores.sessions.get(what.sid)
-    if (session && !ownsSession(session, what.secret)) return false
     const { sid, successor } = what
+    if (session?.successor && successor !== undefined) return joinSuccessor(stores, session.successor, successor, now)
+    if (session && !ownsSession(session, what.secret)) return false
     if (successor !== undefined && isSucceeded(stores, sid, successor, now)) stores.sessions.succeed(sid, successor)
     else endSession(stores, sid, now)
     return true

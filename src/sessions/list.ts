@@ -25,7 +25,7 @@ export function listSessions(
   const lastUsed = stores.families.lastUsed()
   return stores.sessions.open().flatMap((session) => {
     // Part of the one that took its place.
-    if (session.successor !== null) return []
+    if (session.successor !== null && session.secret_hash === null) return []
     const rotated = lastUsed.get(session.sid)
     const end = session.secret_hash ? sessionEnd(session) : Math.min(sessionEnd(session), (rotated ?? 0) + FAMILY_IDLE_SECONDS)
     if (now >= end) return []

@@ -83,12 +83,13 @@ export function refresh(stores: RefreshStores, presented: Presented, now: number
   if (!family) return refuse('unknown_family')
   if (!equalBytes(presented.secret, generationSecret(new Uint8Array(family.seed), presented.generation))) return refuse('wrong_secret')
   if (family.client_id !== presented.client_id) return refuse('other_client')
-  const ask = askOf(family, presented)
-  if (!ask.ok) return ask
   const account = stores.accounts.get()
   const session = stores.sessions.get(family.sid)
   const living = session !== null && now < sessionEnd(session)
   if (!account || account.banned_at !== null || now >= familyEnd(family) || !(living || family.offline)) return refuse('closed')
+  // After that: whoever is told that less is allowed waits for more, and what has ended stays so.
+  const ask = askOf(family, presented)
+  if (!ask.ok) return ask
   if (!living && !presented.allowed.scopes.includes('offline_access')) return refuse('scope_taken_back', 'invalid_scope')
   const bound = presented.by?.confidential === true || family.jkt !== null
   const decision = decideRotation(family, presented.generation, bound, now)

@@ -6,6 +6,9 @@ const COLUMNS = 'sid, secret_hash, auth_time, acr, amr, user_agent, created_at, 
 
 const ENDS_AT = 'CASE WHEN banned_at IS NULL AND ended_at IS NULL THEN min(expires_at, seen_at + idle_seconds) ELSE 0 END'
 
+/** A session and all that is part of it. */
+const PARTS = `WITH RECURSIVE part (sid) AS (SELECT ?1 UNION SELECT session.sid FROM session JOIN part ON session.successor = part.sid)`
+
 const read = (row: Row): SessionRow => ({ ...row, amr: JSON.parse(row.amr) as string[] })
 
 /** The `session` table of one account. */
@@ -31,15 +34,15 @@ export function sessionStore(sql: SqlStorage) {
       )
     },
     touch(sid: string, now: number): void {
-      sql.exec('UPDATE session SET seen_at = ?1 WHERE sid = ?2 OR successor = ?2', now, sid)
+      sql.exec(`${PARTS} UPDATE session SET seen_at = ?2 WHERE sid IN part`, sid, now)
     },
     /** Another session takes its place, and that of those it had replaced itself: no cookie opens it any more. */
     succeed(sid: string, successor: string): void {
-      sql.exec(
-        'UPDATE session SET successor = ?2, secret_hash = NULL WHERE (sid = ?1 OR successor = ?1) AND ended_at IS NULL',
-        sid,
-        successor,
-      )
+      sql.exec(`${PARTS} UPDATE session SET successor = ?2, secret_hash = NULL WHERE sid IN part AND ended_at IS NULL`, ...[sid, successor])
+    },
+    /** It becomes a part of another one, and keeps its cookie. */
+    join(sid: string, successor: string): void {
+      sql.exec('UPDATE session SET successor = ?2 WHERE sid = ?1 AND ended_at IS NULL', sid, successor)
     },
     /** The sessions that it has taken the place of. */
     replacedBy(sid: string): string[] {

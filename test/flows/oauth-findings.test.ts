@@ -40,6 +40,20 @@ describe('a consent', () => {
     expect((await decide(person, interactionIn(answer), 'allow')).status).toBe(303)
   })
 
+  test('sends to the address that the page showed, whatever the client registers before the person answers', async () => {
+    const client = await register(http, { scope: 'notes:read' })
+    const query = authorizationQuery(client, pkce().code_challenge, { scope: 'notes:read', redirect_uri: undefined })
+    const page = await person.get(`/oauth/authorize?${query}`)
+    expect(page.text).toContain('app.example.com')
+    const elsewhere = { client_id: client.client_id, redirect_uris: ['https://evil.example/'], token_endpoint_auth_method: 'none' }
+    const manager = bearer(client.registration_access_token)
+    expect((await http.request('PUT', client.registration_client_uri, elsewhere, manager)).status).toBe(200)
+    for (const decision of ['allow', 'deny']) {
+      const answer = await decide(person, interactionIn(page), decision)
+      expect([answer.status, answer.headers.location], decision).toEqual([400, undefined])
+    }
+  })
+
   test('is given on our own pages only: no app of the operator, whose cookie requests we take, allows another one access', async () => {
     const client = await register(http, { grant_types: [DEVICE_GRANT] })
     const asked = await postAs<{ user_code: string; device_code: string }>(http, '/oauth/device_authorization', client, {})

@@ -94,6 +94,17 @@ describe("a client's own scope, narrowed after the grant", () => {
   })
 })
 
+test('a family that has ended is told so, whatever else is no longer allowed or was never granted', async () => {
+  const client = await register(http)
+  const granted = await tokensFor(http, person, client, { scope: SCOPE })
+  requireStatus(await postAs(http, '/oauth/revoke', client, { token: tokenOf(granted) }), 200)
+  await allow(client, 'email')
+  for (const form of [{}, { scope: 'notes:write' }, { scope: 'email' }, { resource: 'https://other.example' }]) {
+    const refused = await refreshAs(http, client, tokenOf(granted), form)
+    expect([refused.status, refused.json.error], JSON.stringify(form)).toEqual([400, 'invalid_grant'])
+  }
+})
+
 describe('SCOPES and AUDIENCES, narrowed after the grant', () => {
   test('narrow the next refresh of a client and of the own apps, until they are as before', async () => {
     const client = await register(http)

@@ -36,6 +36,8 @@ const orders = service('orders')
 const billing = service('billing')
 /** Has the grant, and is nobody's resource server. */
 const idle = service('idle')
+/** May read, whoever calls it. */
+const reader = service('reader')
 /** A resource server without the grant. */
 const passive = service('passive')
 
@@ -43,9 +45,10 @@ function entry(
   { client_id, client_secret = '' }: Registered,
   serves: readonly string[],
   grants = [EXCHANGE, 'client_credentials'],
+  more: object = {},
 ): string {
   const hash = createHash('sha256').update(client_secret).digest('base64url')
-  const members = { client_id, grant_types: grants, client_secret_sha256: [hash], serves }
+  const members = { client_id, grant_types: grants, client_secret_sha256: [hash], serves, ...more }
   return ['[[client]]', ...Object.entries(members).map(([name, value]) => `${name} = ${JSON.stringify(value)}`), ''].join('\n')
 }
 
@@ -55,7 +58,10 @@ let person: Client
 let session: Session
 let shop: Registered
 beforeAll(async () => {
-  const entries = [entry(orders, [ORDERS]), entry(billing, [BILLING]), entry(idle, []), entry(passive, [ORDERS], ['client_credentials'])]
+  const entries = [
+    ...[entry(orders, [ORDERS]), entry(billing, [BILLING]), entry(idle, []), entry(passive, [ORDERS], ['client_credentials'])],
+    entry(reader, [ORDERS], [EXCHANGE], { scope: 'openid orders:read' }),
+  ]
   server = await startServer({
     vars: { AUDIENCES: `${ORDERS},${BILLING}`, SCOPES: 'orders:read orders:write', CLIENTS_TOML: entries.join('\n') },
   })
@@ -128,6 +134,34 @@ describe('a service that was called with a person’s token', () => {
       expect(errorOf(await exchange(orders, subject, { resource: BILLING, scope })), scope).toEqual([400, 'invalid_scope'])
     }
     expect(errorOf(await exchange(billing, less, { resource: ORDERS, scope: 'orders:read openid' }))).toEqual([400, 'invalid_scope'])
+  })
+
+  test('gets no scope that its operator has not given it, whoever calls it', async () => {
+    const subject = await called()
+    expect(claimsOf(await exchanged(reader, subject, { resource: BILLING })).scope).toBe('openid orders:read')
+    expect(claimsOf(await exchanged(reader, subject, { resource: BILLING, scope: 'orders:read' })).scope).toBe('orders:read')
+    for (const scope of ['orders:write', 'orders:read orders:write', 'email']) {
+      expect(errorOf(await exchange(reader, subject, { resource: BILLING, scope })), scope).toEqual([400, 'invalid_scope'])
+    }
+    const writing = await called({ scope: 'orders:write' })
+    expect(claimsOf(await exchanged(reader, writing, { resource: BILLING })).scope).toBe('')
+  })
+
+  test('is told the roles that the scope "roles" showed only for that scope', async () => {
+    const { own, session: chief } = await somebody('chief')
+    const roles = await http.request('PUT', `/admin/api/accounts/${chief.sub}/roles`, { roles: ['chief'] }, operatorOf(server))
+    requireStatus(roles, 204)
+    const subject = await called({ scope: 'roles orders:read' }, own)
+    expect(claimsOf(await exchanged(orders, subject, { resource: BILLING })).roles).toEqual(['chief'])
+    expect(claimsOf(await exchanged(orders, subject, { resource: BILLING, scope: 'orders:read' }))).not.toHaveProperty('roles')
+    expect(claimsOf(await exchanged(reader, subject, { resource: BILLING }))).not.toHaveProperty('roles')
+    own.close()
+  })
+
+  test('gets nothing of what only the deployment’s own apps may do', async () => {
+    const own = await hybridToken(person, server, { audience: ORDERS, scope: 'account orders:read' })
+    expect(claimsOf(await exchanged(orders, own, { resource: BILLING })).scope).toBe('orders:read')
+    expect(errorOf(await exchange(orders, own, { resource: BILLING, scope: 'account' }))).toEqual([400, 'invalid_scope'])
   })
 
   test('is named before those that called it, and a chain of four is the longest', async () => {

@@ -177,3 +177,14 @@ test('ten user codes may be wrong in a row in one session; then it waits a secon
   expect([await count(), await count()]).toEqual([true, false])
   expect(await account.countUserCode({ ...proofOf(started), secret: new Uint8Array(16) })).toEqual({ ok: false, error: 'no_session' })
 })
+
+test('a device that asks while its request is being forgotten is answered', async () => {
+  const { stub, by } = await begun()
+  const polled = await runInDurableObject(stub, async (request) => {
+    const forgetting = request.alarm()
+    const answer = request.pollDevice(by)
+    await forgetting
+    return answer
+  })
+  expect(polled).toEqual({ state: 'expired' })
+})

@@ -2,8 +2,10 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { LOGOUT_RETRY_SECONDS, logoutWait } from '../../src/clients/logout-schedule.ts'
+import { logoutStore } from '../../src/clients/logout-store.ts'
 import { readClientMetadata } from '../../src/clients/metadata.ts'
 import { callHook } from '../../src/objects/call.ts'
+import { deliverLogouts } from '../../src/objects/logout-delivery.ts'
 import type { LogoutNotice } from '../../src/revocation/outbox-store.ts'
 import { randomId } from '../../src/tokens/random-id.ts'
 import { newAccount } from '../support/account.ts'
@@ -49,6 +51,8 @@ afterEach(() => {
   delete callHook.before
 })
 
+const documentId = () => `https://shop.example.com/${randomId()}`
+
 const objectOf = (client_id: string) => env.CLIENT.getByName(client_id)
 type Stub = ReturnType<typeof objectOf>
 
@@ -56,7 +60,7 @@ const noticeFor = (client_id: string, sid: string): LogoutNotice => ({ id: rando
 
 /** The queue of a client that is known by its document: nothing else is in its object. */
 async function queueOf(...sids: string[]) {
-  const client_id = randomId()
+  const client_id = documentId()
   const stub = objectOf(client_id)
   const notices = sids.map((sid) => noticeFor(client_id, sid))
   await stub.queueLogout(notices)
@@ -211,7 +215,7 @@ describe('no notice is lost', () => {
 
   test('when the account cannot reach the client: who signs out is answered, and the account goes on', async () => {
     const { account, started } = await newAccount({ use: 'cookie' })
-    const client_id = randomId()
+    const client_id = documentId()
     const { secret } = started
     const { sid } = started.session
     const authorized = await account.authorize({
@@ -279,5 +283,30 @@ describe('a registered client', () => {
     expect(posted).toEqual([])
     expect(await queued(stub)).toEqual([])
     expect(await stub.find()).not.toBeNull()
+  })
+})
+
+test('a configuration that cannot be read loses no notice, and is not tried at every moment', async () => {
+  const { stub } = await queueOf('a')
+  const broken = { ...env, CLIENTS_TOML: '[[client' }
+  await runInDurableObject(stub, (_, state) => deliverLogouts(broken, logoutStore(state.storage.sql), null))
+  expect(posted).toEqual([])
+  expect(await queued(stub)).toEqual([['a', 1]])
+  later(logoutWait(1))
+  await runDurableObjectAlarm(stub)
+  expect(posted).toMatchObject([{ sid: 'a' }])
+})
+
+describe('a client that is nobody’s any more', () => {
+  test.each([
+    ['was removed', randomId()],
+    ['was taken out of the configuration', 'shop'],
+  ])('as it %s is told of nobody, and leaves nothing behind', async (_, client_id) => {
+    const stub = objectOf(client_id)
+    await stub.queueLogout([noticeFor(client_id, 'a'), noticeFor(client_id, 'b')])
+    await runDurableObjectAlarm(stub)
+    expect(posted).toEqual([])
+    expect(await runInDurableObject(stub, (_, state) => state.storage.sql.databaseSize)).toBeLessThan(20_000)
+    expect(await alarmOf(stub)).toBeNull()
   })
 })

@@ -172,7 +172,8 @@ describe('tries at user codes', () => {
 })
 
 describe('the notice of a sign-out', () => {
-  const noticeOf = (sub: string) => ({ id: randomId(), client_id: CLIENT, uri: 'http://127.0.0.1:9/logout', sub, sid: randomId() })
+  const client_id = `${AT}/document`
+  const noticeOf = (sub: string) => ({ id: randomId(), client_id, uri: 'http://127.0.0.1:9/logout', sub, sid: randomId() })
   const subOf = (body: unknown): string => {
     const [, claims = ''] = (new URLSearchParams(String(body)).get('logout_token') ?? '').split('.')
     return JSON.parse(Buffer.from(claims, 'base64url').toString()).sub
@@ -245,6 +246,40 @@ describe('signing in again in the same browser', () => {
     const { sub, account, nextProof, ids } = await hungOn()
     const last = await again(sub)
     await account.signOut({ by: 'cookie', sid: nextProof.sid, secret: nextProof.secret, successor: last.session.sid })
+    expect(await account.checkGrant(ids)).toBe('active')
+    await account.signOut({ by: 'cookie', sid: last.session.sid, secret: last.secret })
+    expect(await account.checkGrant(ids)).toBe('revoked')
+  })
+
+  test.each(['first', 'second', 'third'] as const)(
+    'by a form that is sent three times, and out by the cookie that the %s reply brought, ends what hung on the earlier session',
+    async (kept) => {
+      const { sub, account, proof, next: first, ids } = await hungOn()
+      const [second, third] = [await again(sub), await again(sub)]
+      for (const sent of [second, third]) {
+        await account.signOut({ by: 'cookie', sid: proof.sid, secret: proof.secret, successor: sent.session.sid })
+      }
+      const { session, secret } = { first, second, third }[kept]
+      const cookie = { kind: 'cookie' as const, sid: session.sid, secret }
+      const listed = await account.sessions(cookie)
+      expect(listed.ok && listed.sessions.find(({ current }) => current)?.sid).toBe(session.sid)
+      for (let day = 0; day < 9; day++) {
+        later(86_400)
+        expect(await account.session(cookie)).toMatchObject({ ok: true })
+      }
+      expect(await account.checkGrant(ids)).toBe('active')
+      await account.signOut({ by: 'cookie', sid: session.sid, secret })
+      expect(await account.checkGrant(ids)).toBe('revoked')
+    },
+  )
+
+  test('after such a form closes every cookie that it brought', async () => {
+    const { sub, account, proof, next: first, nextProof, ids } = await hungOn()
+    const [second, last] = [await again(sub), await again(sub)]
+    await account.signOut({ by: 'cookie', sid: proof.sid, secret: proof.secret, successor: second.session.sid })
+    await account.signOut({ by: 'cookie', sid: second.session.sid, secret: second.secret, successor: last.session.sid })
+    expect(await account.session(nextProof)).toEqual({ ok: false, error: 'no_session' })
+    await account.signOut({ by: 'cookie', sid: first.session.sid, secret: first.secret })
     expect(await account.checkGrant(ids)).toBe('active')
     await account.signOut({ by: 'cookie', sid: last.session.sid, secret: last.secret })
     expect(await account.checkGrant(ids)).toBe('revoked')

@@ -129,9 +129,12 @@ async function proceed(c: AppContext, attempt: Attempt, allowed: boolean): Promi
     if (request.prompt.none)
       return answerAt(c, address, { error: 'consent_required', error_description: 'The person has not allowed this yet.' })
     const { scope, aud } = request
-    const sealed = await sealInteraction(c.get('services').ring, { ...interaction, sub: caller?.sub ?? '', scope })
+    const { redirect_uri } = address
+    // An address that was left out is said from here on: another one that the client has by then was not shown.
+    const parameters = { ...interaction.parameters, redirect_uri }
+    const sealed = await sealInteraction(c.get('services').ring, { ...interaction, parameters, sub: caller?.sub ?? '', scope })
     return consentPage(c, {
-      ...{ client, redirect_uri: address.redirect_uri, email: answer.person.email, interaction: sealed },
+      ...{ client, redirect_uri, email: answer.person.email, interaction: sealed },
       scopes: scope.split(' ').filter(Boolean),
       audiences: aud.split(' '),
     })

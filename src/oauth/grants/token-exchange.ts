@@ -1,9 +1,10 @@
 /**
  * RFC 8693: a service that was called with a user's access token asks for one of its own to call another service with, in that user's
- * name. It only ever narrows: no scope is added, nothing lives longer, and whatever ends the first token's session, grant or account ends
- * the second. Taking back that one token, or its client, does not: the second has a `jti` and a client of its own, for 5 minutes at most.
+ * name. It only ever narrows: no scope is added, none is kept that the service may not have itself, nothing lives longer, and whatever ends
+ * the first token's session, grant or account ends the second. Taking back that one token, or its client, does not: the second has a `jti`
+ * and a client of its own, for 5 minutes at most.
  */
-import { isConfidential } from '../../clients/client.ts'
+import { isConfidential, scopesOf } from '../../clients/client.ts'
 import { ACCESS_TOKEN_LIFETIME } from '../../protocol/claims.ts'
 import { includesScope, parseScope } from '../../protocol/scope.ts'
 import { randomId } from '../../tokens/random-id.ts'
@@ -16,7 +17,15 @@ const MAX_ACTORS = 4
 
 const depthOf = (act: { act?: object } | undefined): number => (act === undefined ? 0 : 1 + depthOf(act.act))
 
-export const tokenExchange: Grant = async ({ client, parameters, jkt, now }, { audiences, issuer, verifyAccessToken }) => {
+/** What is asked of the subject's scope, or else of it what the service itself may have: nothing may be left. Null: more was asked for. */
+function narrowed(asked: string | undefined, held: string, own: readonly string[]): string | null {
+  const left = held.split(' ').filter((scope) => own.includes(scope))
+  const scopes = asked === undefined ? left : parseScope(asked)
+  return scopes && includesScope(left, scopes) ? scopes.join(' ') : null
+}
+
+export const tokenExchange: Grant = async ({ client, parameters, jkt, now }, needs) => {
+  const { audiences, issuer, offered, verifyAccessToken } = needs
   if (!isConfidential(client)) return refuseGrant('unauthorized_client', 'This grant is for clients that authenticate.')
   const subject_token = parameters.get('subject_token')
   if (subject_token === undefined) return refuseGrant('invalid_request', 'subject_token is missing.')
@@ -38,12 +47,12 @@ export const tokenExchange: Grant = async ({ client, parameters, jkt, now }, { a
   if (subject.sub === subject.client_id) return refuseGrant('invalid_request', "subject_token is no user's.")
   const aud = parameters.get('resource') ?? parameters.get('audience') ?? issuer
   if (!audiences.includes(aud)) return refuseGrant('invalid_target', 'resource must be one of the audiences of this issuer.')
-  const text = parameters.get('scope')
-  const scope = text === undefined ? subject.scope : (parseScope(text)?.join(' ') ?? null)
-  if (scope === null || !includesScope(subject.scope, scope))
-    return refuseGrant('invalid_scope', 'More was asked for than subject_token holds.')
+  const scope = narrowed(parameters.get('scope'), subject.scope, scopesOf(client, offered))
+  if (scope === null) return refuseGrant('invalid_scope', 'More was asked for than subject_token holds, or than this client may have.')
   if (depthOf(subject.act) >= MAX_ACTORS) return refuseGrant('invalid_request', 'Too many services stand between.')
-  const { sub, ver, sid, grant_id, auth_time, acr, amr, roles } = subject
+  const { sub, ver, sid, grant_id, auth_time, acr, amr } = subject
+  // Shown for the scope of that name they go with it; the deployment's own apps need none for them.
+  const roles = includesScope(subject.scope, 'roles') && !includesScope(scope, 'roles') ? undefined : subject.roles
   const kept = JSON.parse(JSON.stringify({ sid, grant_id, auth_time, acr, amr, roles }))
   const token = {
     ...{ sub, ver, aud, scope, iat: now, ...kept },
