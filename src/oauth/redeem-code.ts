@@ -98,18 +98,19 @@ export function redeemCode(stores: RedeemStores, presented: PresentedCode, now: 
     if (code.grant_id !== null) endFamily(stores, code.grant_id, now)
     return refuse('replayed')
   }
-  // After the replay, which must end what was given, whatever has been taken back since. The code is not spent: a replay would find nothing
-  // to end, while it lives the client may name an audience that is left, and each presentation is judged by what is allowed by then.
-  if (!presented.allowed.audiences.includes(aud)) return refuse('target_taken_back', 'invalid_target')
-  const left = stillAllowed(code.scope, presented.allowed)
-  if (left === null) return refuse('scope_taken_back', 'invalid_scope')
   const account = stores.accounts.get()
   const session = stores.sessions.get(code.sid)
   if (!account || account.banned_at !== null || !session || now >= sessionEnd(session)) return refuse('closed')
-  const family = code.grant_id === null ? begin(stores, code, presented, session, now) : stores.families.get(code.grant_id)
-  if (family === null) return refuse(now >= code.expires_at ? 'expired' : 'closed')
+  const begun = code.grant_id === null ? null : stores.families.get(code.grant_id)
   // A replay may have come between our own try and its repeat.
-  if (now >= familyEnd(family)) return refuse('closed')
+  if (code.grant_id !== null && (begun === null || now >= familyEnd(begun))) return refuse('closed')
+  if (begun === null && now >= code.expires_at) return refuse('expired')
+  // Last, as in a refresh: what has ended stays so, whatever is allowed again. The code is not spent: a replay would find nothing to end, while
+  // it lives the client may name an audience that is left, and each presentation is judged by what is allowed by then.
+  if (!presented.allowed.audiences.includes(aud)) return refuse('target_taken_back', 'invalid_target')
+  const left = stillAllowed(code.scope, presented.allowed)
+  if (left === null) return refuse('scope_taken_back', 'invalid_scope')
+  const family = begun ?? begin(stores, code, presented, session, now)
   return {
     ok: true,
     sid: session.sid,
@@ -123,15 +124,14 @@ export function redeemCode(stores: RedeemStores, presented: PresentedCode, now: 
   }
 }
 
-/** Consumes the code and begins the family that everything made from it belongs to. Null: it has expired. */
+/** Consumes the code and begins the family that everything made from it belongs to. */
 function begin(
   stores: RedeemStores,
   code: CodeRow,
   presented: PresentedCode,
   session: Authentication & { expires_at: number },
   now: number,
-): FamilyRow | null {
-  if (now >= code.expires_at) return null
+): FamilyRow {
   const offline = code.scope.split(' ').includes('offline_access')
   const { client_id, scope, aud, sid, logout_uri } = code
   const { secret_id, network } = presented

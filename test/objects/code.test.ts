@@ -97,6 +97,13 @@ test('a code of which something has been taken back gives the rest; nothing left
   expect(await rotate(redeemed.refresh, null)).toMatchObject({ ok: true, token: { scope: 'openid offline_access' } })
 })
 
+test('a code that has expired is invalid_grant, also where nothing of it is allowed any more', async () => {
+  const { redeem } = await codeGiven()
+  later(CODE_SECONDS)
+  for (const allowed of [ALLOWED, { ...ALLOWED, audiences: [] }, { ...ALLOWED, scopes: [] }])
+    expect(await redeem({ allowed })).toEqual({ ok: false, error: 'invalid_grant', reason: 'expired' })
+})
+
 test('a replay ends what the first presentation gave, though nothing of it is allowed any more', async () => {
   const { redeem, rotate } = await codeGiven()
   const redeemed = await redeem()
