@@ -54,10 +54,9 @@ export function bearerChallenge(challenge: BearerChallenge = {}): string {
 const quotable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')
 
 function hasQueryToken(href: string): boolean {
-  if (!href.includes('?')) return false
-  const query = /^[^?#]*\?([^#]*)/.exec(href)?.[1] ?? ''
   // A `%` may spell the name differently; most queries have neither and are not parsed.
-  return (query.includes('access_token') || query.includes('%')) && new URLSearchParams(query).has('access_token')
+  if (!href.includes('?') || !/access_token|%/.test(href)) return false
+  return new URLSearchParams(/^[^?#]*\?([^#]*)/.exec(href)?.[1]).has('access_token')
 }
 
 const refuse = (reason: string): BearerReading => ({ ok: false, error: 'invalid_request', reason })

@@ -43,8 +43,8 @@ export type FeedCursor = { epoch: string; sequence: number }
 /** The fixed part of an answer. Times are milliseconds since 1970; `key` has 16 bytes. */
 export type FeedHeader = FeedCursor & { snapshot: boolean; epochStart: number; asOf: number; key: Uint8Array }
 
-/** What `decodeFeed` answers: `reason` is the part that is malformed; `segments` is the body after the header, checked, for `forEachDenial`; `count` the entries in it. */
-export type FeedDecoding = { ok: true; header: FeedHeader; segments: Uint8Array; count: number } | { ok: false; reason: string }
+/** What `decodeFeed` answers: `segments` is the body after the header, checked, for `forEachDenial`; `count` the entries in it. */
+export type FeedDecoding = { ok: true; header: FeedHeader; segments: Uint8Array; count: number } | { ok: false }
 
 /** Called for each entry: its kind code, the prefix's words, the bound (0 where the kind has none), and `end` in seconds. */
 export type DenialVisitor = (kindCode: number, hi: number, lo: number, bound: number, end: number) => void
@@ -123,18 +123,18 @@ export function encodeFeed(header: FeedHeader, segments: readonly Uint8Array[]):
 
 /** Reads an answer strictly. Whatever the bytes, it ends in time proportional to their number, and never throws. */
 export function decodeFeed(bytes: Uint8Array): FeedDecoding {
-  if (bytes.length < FEED_HEADER_BYTES) return malformed('header')
+  if (bytes.length < FEED_HEADER_BYTES) return MALFORMED
   const view = new DataView(bytes.buffer, bytes.byteOffset, FEED_HEADER_BYTES)
   // Magic, version, flags and the reserved bytes.
   if (view.getUint32(0) !== MAGIC || view.getUint8(4) !== VERSION || view.getUint8(5) > SNAPSHOT || view.getUint16(6) !== 0) {
-    return malformed('header')
+    return MALFORMED
   }
   const numbers = [16, 24, 32].map((at) => Number(view.getBigUint64(at)))
   const [epochStart = 0, asOf = 0, sequence = 0] = numbers
-  if (!numbers.every(Number.isSafeInteger)) return malformed('header')
+  if (!numbers.every(Number.isSafeInteger)) return MALFORMED
   const segments = bytes.subarray(FEED_HEADER_BYTES)
   const count = walk(segments, null)
-  if (count === null) return malformed('segments')
+  if (count === null) return MALFORMED
   const epoch = view.getBigUint64(8).toString(16).padStart(16, '0')
   const header = { snapshot: view.getUint8(5) === SNAPSHOT, epoch, epochStart, asOf, sequence, key: bytes.slice(40, FEED_HEADER_BYTES) }
   return { ok: true, header, segments, count }
@@ -156,7 +156,7 @@ export function parseCursor(text: string): FeedCursor | null {
   return epoch === undefined || !Number.isSafeInteger(sequence) ? null : { epoch, sequence }
 }
 
-const malformed = (reason: 'header' | 'segments'): FeedDecoding => ({ ok: false, reason })
+const MALFORMED: FeedDecoding = { ok: false }
 
 const isEpoch = (text: string): boolean => /^[0-9a-f]{16}$/.test(text)
 

@@ -60,7 +60,7 @@ export class DenialView {
     // Nothing is ever taken off the list but by time, so a clean answer holds until something is added.
     if (token.cleanAt === this.#revision) return 'clean'
     const chapter = this.#chapter
-    let verdict: Verdict = chapter === null ? 'clean' : checkChapter(chapter, token, now)
+    let verdict: Verdict = chapter === null || chapter.table.size === 0 ? 'clean' : checkChapter(chapter, token, now)
     for (const former of this.#former) {
       if (verdict === 'revoked' || former.lastEnd < now) continue
       const older = checkChapter(former, knownToken(token.claims, token.key), now)

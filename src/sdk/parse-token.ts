@@ -11,7 +11,7 @@ export type Algorithm = 'ES256' | 'EdDSA' | 'RS256'
 
 /** A compact JWS taken apart; nothing in it is trustworthy yet. `payload` has a character for each byte; `signed` is what the signature must cover. */
 export type ParsedJws = {
-  header: Record<string, unknown>
+  header: Header
   payload: string
   signed: string
   signature: Uint8Array<ArrayBuffer>
@@ -47,16 +47,28 @@ export function parseJws(token: string): JwsParsing {
   if (token.length > MAX_BEARER_LENGTH) return refuse('length')
   const payloadAt = token.indexOf('.') + 1
   const signatureAt = token.indexOf('.', payloadAt) + 1
-  const head = decodeBase64urlBinary(token.slice(0, payloadAt - 1))
   const payload = decodeBase64urlBinary(token.slice(payloadAt, signatureAt - 1))
   const signature = decodeBase64url(token.slice(signatureAt))
-  if (signatureAt === 0 || head === null || payload === null || !signature?.length) return refuse('not three parts')
-  const header = readObject(head)
+  if (signatureAt === 0 || payload === null || !signature?.length) return refuse('not three parts')
+  const header = readHeader(token.slice(0, payloadAt - 1))
+  return header === null ? refuse('header') : { ok: true, jws: { header, payload, signed: token.slice(0, signatureAt - 1), signature } }
+}
+
+type Header = Readonly<Record<string, unknown>>
+
+/** The last good one, and its text. Tokens of one key have the same. */
+let lastText = ''
+let lastHeader: Header | null = null
+
+function readHeader(text: string): Header | null {
+  if (text === lastText) return lastHeader
+  const binary = decodeBase64urlBinary(text)
+  const header = binary === null ? null : readObject(binary)
   // `jwk`, `jku`, `x5c` and the like would let the sender choose the key; `crit`, `b64` and `zip` change what is signed.
-  if (header === null || !Object.keys(header).every((name) => knownMembers.includes(name))) {
-    return refuse('header')
-  }
-  return { ok: true, jws: { header, payload, signed: token.slice(0, signatureAt - 1), signature } }
+  if (header === null || !Object.keys(header).every((name) => knownMembers.includes(name))) return null
+  lastText = text
+  lastHeader = header
+  return header
 }
 
 function readObject(binary: string): Record<string, unknown> | null {

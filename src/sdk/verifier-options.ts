@@ -92,12 +92,12 @@ const loopback = ['localhost', '127.0.0.1', '[::1]']
 export function readVerifierOptions(options: VerifierOptions): VerifierSettings {
   const { issuer, audience, binding, introspection, jwks, feed = 'poll', requires, resourceMetadata } = options
   const { algorithms = allAlgorithms, freshness = 'fresh', onUnavailable = 'refuse', nowMs = () => Date.now() } = options
-  need(isOrigin(issuer), 'issuer', 'an https origin (http on localhost), no trailing slash')
+  need(isOrigin(issuer), 'issuer', 'an https origin (http on localhost)')
   need(isTexts(audience), 'audience', TEXTS)
   need(Array.isArray(algorithms) && algorithms.length > 0 && algorithms.every(isAlgorithm), 'algorithms', `some of ${allAlgorithms}`)
   need(binding === undefined || isBinding(binding), 'binding', 'jwks, revocations, check')
-  need(jwks === undefined || (Array.isArray(jwks.keys) && jwks.keys.length > 0), 'jwks', '{ keys: [...] }')
-  need(feed === 'poll' || isFunction(feed), 'feed', 'poll, or websocketFeed()')
+  need(jwks === undefined || (Array.isArray(jwks.keys) && jwks.keys.length > 0), 'jwks', 'keys')
+  need(feed === 'poll' || isFunction(feed), 'feed', 'poll, websocketFeed()')
   need(introspection === undefined || isFunction(introspection), 'introspection', 'introspection()')
   need(onUnavailable === 'refuse' || onUnavailable === 'accept-stale', 'onUnavailable', 'refuse, accept-stale')
   need(resourceMetadata === undefined || URL.canParse(resourceMetadata), 'resourceMetadata', 'a URL')
@@ -133,7 +133,7 @@ export function readVerifierOptions(options: VerifierOptions): VerifierSettings 
 /** Throws TypeError for what is no freshness (callers may have no types), and for `live` where nobody can be asked. */
 export function requireFreshness(freshness: Freshness, check: VerifierSettings['check']): void {
   need(freshnesses.includes(freshness), 'freshness', `one of ${freshnesses}`)
-  need(freshness !== 'live' || check !== undefined, 'freshness', 'a binding or introspection, to be live')
+  need(freshness !== 'live' || check !== undefined, 'freshness', 'a binding or introspection')
 }
 
 const isAlgorithm = (value: unknown): boolean => allAlgorithms.some((name) => name === value)

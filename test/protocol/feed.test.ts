@@ -49,7 +49,7 @@ function expected(denials: readonly Denial[]): number[][] {
 
 function decode(bytes: Uint8Array) {
   const feed = decodeFeed(bytes)
-  if (!feed.ok) throw new Error(feed.reason)
+  if (!feed.ok) throw new Error('malformed')
   return feed
 }
 

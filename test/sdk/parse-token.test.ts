@@ -94,3 +94,19 @@ test.each([
 ])('%s is no token', (_name, token) => {
   expect(parse(token)).toMatchObject({ ok: false })
 })
+
+test('a header is that of its own token, whatever was read before', () => {
+  const other = { ...header, kid: 'k2', alg: 'EdDSA' }
+  for (const [read, expected] of [
+    [header, { ok: true, token: { kid: 'k1', alg: 'ES256' } }],
+    [header, { ok: true, token: { kid: 'k1', alg: 'ES256' } }],
+    [{ ...header, crit: ['exp'] }, { ok: false, reason: 'header' }],
+    [other, { ok: true, token: { kid: 'k2', alg: 'EdDSA' } }],
+    [{ ...header, typ: 'JWT' }, { ok: false, reason: 'typ' }],
+    [{ ...header, typ: 'JWT' }, { ok: false, reason: 'typ' }],
+    [header, { ok: true, token: { kid: 'k1', alg: 'ES256' } }],
+  ] as const) {
+    expect(parse(withHeader(read))).toMatchObject(expected)
+  }
+  expect(parse(`.${part(payload)}.${signature}`)).toMatchObject({ ok: false })
+})
