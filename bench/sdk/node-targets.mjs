@@ -3,9 +3,10 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { NODE } from '../../scripts/toolchain.mjs'
-import { CONNECTIONS, Connection, jsonOf, repeat } from '../client.mjs'
+import { CONNECTIONS, Connection, jsonOf } from '../client.mjs'
 import { accessToken, peopleAt } from '../people.mjs'
 import { VARS } from '../server.mjs'
+import { eachTheSame } from './loads.mjs'
 import { startRedis } from './redis.mjs'
 import { es256Token, PUBLIC_PEM } from './tokens.mjs'
 
@@ -75,8 +76,8 @@ export async function startNodeTargets(product) {
   for (const { name, kind, headersFor, more = {}, ...row } of rows) {
     const server = await startNode(kind, { ...config, ...more })
     servers.push(server)
-    const run = async (seconds) => repeat(server.port, '/', await headersFor(server.port), seconds)
-    targets.push({ name, group: 'node', loops: CONNECTIONS, pid: server.pid, ...row, run })
+    const load = eachTheSame(server.port, '/', () => headersFor(server.port))
+    targets.push({ name, group: 'node', loops: CONNECTIONS, pid: server.pid, ...row, ...load })
   }
   const stop = async () => {
     await Promise.all(servers.map((server) => server.stop()))

@@ -5,7 +5,7 @@ import * as bundles from '../bundles.mjs'
 import { CONNECTIONS, Connection, cookieOf, jsonOf, repeat } from '../client.mjs'
 import { accessToken, peopleAt } from '../people.mjs'
 import { startWorker, VARS } from '../server.mjs'
-import { eachDistinct } from './distinct.mjs'
+import { eachDistinct, eachTheSame } from './loads.mjs'
 import { startPair } from './servers.mjs'
 import { es256Token, hs256Token, JWKS, SECRET } from './tokens.mjs'
 
@@ -24,7 +24,7 @@ async function bare() {
     server,
     targets: [
       { name: 'bare Hono route', floor: true, ...of(server), run: (seconds) => repeat(server.port, '/bare', {}, seconds) },
-      { name: 'bare Hono route, with a token', ...of(server), ...FRESH, run: (seconds) => repeat(server.port, '/bare', JWT(), seconds) },
+      { name: 'bare Hono route, with a token', ...of(server), ...FRESH, ...eachTheSame(server.port, '/bare', JWT) },
     ],
   }
 }
@@ -37,12 +37,12 @@ async function sallyport() {
     name,
     ...of(server),
     ...more,
-    async run(seconds) {
+    ...eachTheSame(port, route, async () => {
       const connection = await Connection.open(server.port)
-      const headers = bearer(await accessToken(connection, person))
+      const token = await accessToken(connection, person)
       connection.close()
-      return repeat(port, route, headers, seconds)
-    },
+      return bearer(token)
+    }),
   })
   const { port, apiPort } = server
   const firstSight = (name, port, route) => ({
@@ -74,8 +74,7 @@ async function peer(name, { from, more = {}, headersFor, prepare, once = false }
   const connection = await Connection.open(server.port)
   const held = await prepare?.(connection)
   connection.close()
-  const run = async (seconds) => repeat(server.port, '/', await headersFor(held, server.port), seconds)
-  const targets = [{ name, peer: true, ...of(server), run }]
+  const targets = [{ name, peer: true, ...of(server), ...eachTheSame(server.port, '/', () => headersFor(held, server.port)) }]
   if (once)
     targets.push({
       name: `${name}, each token once`,
@@ -92,28 +91,21 @@ const JWT = () => bearer(es256Token())
 /** What Hono takes for there being a middleware at all. */
 async function empty() {
   const server = await startWorker(await bundle('empty'))
-  const run = (seconds) => repeat(server.port, '/', JWT(), seconds)
-  return { server, targets: [{ name: 'bare route behind an empty middleware, with a token', ...of(server), ...FRESH, run }] }
+  const name = 'bare route behind an empty middleware, with a token'
+  return { server, targets: [{ name, ...of(server), ...FRESH, ...eachTheSame(server.port, '/', JWT) }] }
 }
 
 /** The least that remembering tokens costs: written by hand, no verifier. */
 async function byHand() {
   const server = await startWorker(await bundle('floor'))
-  const floor = (name, route) => {
-    let headers
-    return {
-      name,
-      ...of(server),
-      ...FRESH,
-      async ready() {
-        headers = JWT()
-        const connection = await Connection.open(server.port)
-        jsonOf(await connection.request('POST', '/keep', headers, ''))
-        connection.close()
-      },
-      run: (seconds) => repeat(server.port, route, headers, seconds),
-    }
+  const kept = async () => {
+    const headers = JWT()
+    const connection = await Connection.open(server.port)
+    jsonOf(await connection.request('POST', '/keep', headers, ''))
+    connection.close()
+    return headers
   }
+  const floor = (name, route) => ({ name, ...of(server), ...FRESH, ...eachTheSame(server.port, route, kept) })
   return { server, targets: [floor('by hand: header', '/header'), floor('by hand: header, Map, c.set', '/map')] }
 }
 
@@ -159,8 +151,8 @@ async function oauthProvider() {
     return { kvNamespaces: ['OAUTH_KV'], bindings: { ORIGIN: origin } }
   })
   const headers = bearer(await codeFlowToken(origin))
-  const run = (seconds) => repeat(server.port, '/me', headers, seconds)
-  return { server, targets: [{ name: 'workers-oauth-provider, KV', peer: true, ...of(server), run }] }
+  const name = 'workers-oauth-provider, KV'
+  return { server, targets: [{ name, peer: true, ...of(server), ...eachTheSame(server.port, '/me', () => headers) }] }
 }
 
 async function codeFlowToken(origin) {

@@ -100,10 +100,19 @@ test('a header is that of its own token, whatever was read before', () => {
   for (const [read, expected] of [
     [header, { ok: true, token: { kid: 'k1', alg: 'ES256' } }],
     [header, { ok: true, token: { kid: 'k1', alg: 'ES256' } }],
-    [{ ...header, crit: ['exp'] }, { ok: false, reason: 'header' }],
+    [
+      { ...header, crit: ['exp'] },
+      { ok: false, reason: 'header' },
+    ],
     [other, { ok: true, token: { kid: 'k2', alg: 'EdDSA' } }],
-    [{ ...header, typ: 'JWT' }, { ok: false, reason: 'typ' }],
-    [{ ...header, typ: 'JWT' }, { ok: false, reason: 'typ' }],
+    [
+      { ...header, typ: 'JWT' },
+      { ok: false, reason: 'typ' },
+    ],
+    [
+      { ...header, typ: 'JWT' },
+      { ok: false, reason: 'typ' },
+    ],
     [header, { ok: true, token: { kid: 'k1', alg: 'ES256' } }],
   ] as const) {
     expect(parse(withHeader(read))).toMatchObject(expected)
