@@ -138,6 +138,7 @@ const method = (results) => {
 - CPU decides: user and system time of the serving process from \`/proc\`, for each request answered, against the bare route run around it.
   Throughput shares the machine with the client. Figures are the median (minimum-maximum). "Its median within": the true median
   lies there with at least ${SURE} % certainty, by the ranks of the samples alone (five runs: their range, 94 %). It says nothing of another start of the same servers.
+- A target is woken before its clock starts (three requests): between its turns objects and views fall asleep, which under steady traffic they do not.
 - Every target is the only one under load while it runs: ${plan.count} rounds of ${plan.seconds} s each, in random order, the bare route of its group before, after and
   after every ${plan.batchSize === 2 ? 'second' : `${plan.batchSize} targets`}. ${slicesMethod(results)} ${CONNECTIONS} keep-alive connections of ${WRK ? '`wrk`' : 'closed loops in Node (`wrk` was not found)'}. Groups have different bare routes: absolute figures compare only within one.
 - Workers: one workerd a target, on a direct socket. "SDK" is an API Worker on Hono with \`authenticate({ verifier, freshness })\` and a service binding to
@@ -164,7 +165,10 @@ export function markdown(results) {
   const reached = goals(results)
   const table = headed(
     ['', 'figure', 'goal', 'measured'],
-    reached.map(({ figure, goal, measured, met }) => [met === null ? '' : met ? 'met' : '**NOT met**', figure, goal, measured]),
+    reached.map(({ figure, goal, measured, met, outOfReach }) => {
+      const missed = outOfReach ? '**NOT met**, nor by hand' : '**NOT met**'
+      return [met === null ? '' : met ? 'met' : missed, figure, goal, measured]
+    }),
   )
   return `# What a verified request costs
 
@@ -172,7 +176,7 @@ Written by \`npm run bench:sdk\`; the samples are in \`bench/dist/sdk-results.js
 
 ## Goals
 
-${reached.filter(({ met }) => met).length} of ${reached.filter(({ met }) => met !== null).length} met.
+${reached.filter(({ met }) => met).length} of ${reached.filter(({ met }) => met !== null).length} met. "Nor by hand": the row named under it as the least possible, which checks nothing, misses it as well in the same run.
 
 ${table}
 

@@ -138,9 +138,23 @@ const better = (CACHE) => ({
 
 const objectCall = {
   from: 'object',
-  more: { durableObjects: { SESSION: { className: 'Session', useSQLite: true } } },
+  more: {
+    durableObjects: { SESSION: { className: 'Session', useSQLite: true } },
+    serviceBindings: { SESSIONS: { name: 'worker', entrypoint: 'Sessions' } },
+  },
   prepare: async (connection) => jsonOf(await connection.request('POST', '/begin', {}, '')),
   headersFor: () => ({ cookie: 'one' }),
+}
+
+/** A call to an object, and one over a service binding: the least that `live` costs each way. */
+async function objectCalls() {
+  const { server, targets } = await peer('one object call (SQL)', objectCall)
+  const overRpc = {
+    name: 'by hand: an RPC hop and one object call',
+    ...of(server),
+    ...eachTheSame(server.port, '/rpc', objectCall.headersFor),
+  }
+  return { server, targets: [...targets, overRpc] }
 }
 
 /** workers-oauth-provider reads its token from KV; /setup and /authorize are the bench's own doors. */
@@ -179,7 +193,7 @@ const SERVERS = (jwksUrl) => [
   () => peer('hono/jwk, jwks_uri, ES256', { ...hono('uri', jwksUrl), headersFor: JWT }),
   () => peer('hono/jwt, HS256', { ...hono('secret', jwksUrl), headersFor: () => bearer(hs256Token()) }),
   () => peer('ES256 by hand, nothing else checked', { from: 'hand', ...issuedBy({ JWKS }), headersFor: JWT, once: true }),
-  () => peer('one object call (SQL)', objectCall),
+  objectCalls,
   () => peer('better-auth, memory', better(false)),
   () => peer('better-auth, memory, cookie cache', better(true)),
   () => peer('OpenAuth verify, memory', { from: 'openauth', headersFor: (_, port) => openAuthToken(port) }),
