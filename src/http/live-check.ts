@@ -43,7 +43,8 @@ export function liveCheckOf(objects: Objects, configured: ConfiguredClients) {
   }
 
   return async (_token: string, claims: AccessTokenClaims, doubtedKid?: string): Promise<LiveAnswer> => {
-    const [published, answer] = await Promise.all([doubtedKid === undefined || publishes(doubtedKid), ofToken(claims)])
+    if (doubtedKid === undefined) return ofToken(claims)
+    const [published, answer] = await Promise.all([publishes(doubtedKid), ofToken(claims)])
     return published ? answer : REVOKED
   }
 }
