@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { NODE } from '../../scripts/toolchain.mjs'
 import * as bundles from '../bundles.mjs'
-import { CONNECTIONS, loop } from '../client.mjs'
+import { CONNECTIONS, jsonOf, loop } from '../client.mjs'
+import { post } from '../people.mjs'
 import { startWorker } from '../server.mjs'
 import { basic, postForm } from './flows.mjs'
 
@@ -38,6 +39,18 @@ export function workerFloors(server, group) {
     floorTarget(server, group, rs256('WebCrypto'), '/rs256', TOKEN_REQUEST),
     floorTarget(server, group, rs256('node:crypto'), '/rs256-by-node', TOKEN_REQUEST),
   ]
+}
+
+export const startRowFloor = async () =>
+  startWorker(await bundles.peer('by-hand'), () => ({ durableObjects: { ROW: { className: 'Row', useSQLite: true } } }))
+
+/** The least that a durable refresh is: a row read and written in one transaction of an object, and a signature; nothing is checked. */
+export function rowFloor({ port, pid }, group) {
+  const states = Array.from({ length: CONNECTIONS }, (_, index) => `row-${index}`)
+  const step = async (connection, refresh_token) => jsonOf(await post(connection, '/refresh', { refresh_token })).refresh_token
+  const run = (seconds) => loop(port, states, step, seconds)
+  const row = { of: 'by hand on workerd: one row, one ES256 signature', operation: 'refresh', state: 'durable' }
+  return [{ ...row, group, pid, loops: CONNECTIONS, hand: true, leadIn: true, run, name: `${row.operation}: ${row.of}` }]
 }
 
 export async function startNodeFloors() {

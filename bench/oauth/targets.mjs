@@ -3,7 +3,7 @@ import * as bundles from '../bundles.mjs'
 import { CONNECTIONS, Connection, each, jsonOf, loop } from '../client.mjs'
 import { post } from '../people.mjs'
 import { startWorker } from '../server.mjs'
-import { nodeFloors, startNodeFloors, startWorkerFloors, workerFloors } from './floors.mjs'
+import { nodeFloors, rowFloor, startNodeFloors, startRowFloor, startWorkerFloors, workerFloors } from './floors.mjs'
 import { postForm, redeem, refreshOnce } from './flows.mjs'
 import { startOAuthProvider, startOidcProvider, startOpenAuth, startSallyport } from './servers.mjs'
 
@@ -139,6 +139,7 @@ const SERVERS = [
   { start: () => startOpenAuth(false), targets: openAuthTargets('memory', 'memory') },
   { start: startOAuthProvider, targets: oauthProviderTargets },
   { start: startWorkerFloors, targets: (server) => workerFloors(server, GROUP) },
+  { start: startRowFloor, targets: (server) => rowFloor(server, GROUP) },
   { start: startNodeFloors, targets: (server) => nodeFloors(server, GROUP) },
 ]
 
