@@ -34,9 +34,8 @@ export function startWorker(bundle, more = () => ({})) {
   })
 }
 
-/** Any description of a Miniflare, given a free port and a directory for its state. */
-export /** A free port may be taken by somebody else before workerd binds it. */
-async function start(describe) {
+/** Any description of a Miniflare, given a free port and a directory for its state. Somebody else may take the port before workerd does. */
+export async function start(describe) {
   for (let tries = 1; ; tries++) {
     try {
       return await startOnce(describe)

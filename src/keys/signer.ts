@@ -35,7 +35,7 @@ type LoadedKey = { kid: string; alg: SigningAlgorithm; key: CryptoKey; loaded_at
 type Slot = SigningAlgorithm | 'access'
 
 const text = new TextEncoder()
-const segment = (value: object) => encodeBase64url(text.encode(JSON.stringify(value)))
+const segment = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 /** An isolate asks again this often, so that a rotation by hand is followed soon; the hard limit is SIGNER_CACHE_SECONDS. */
 const RELOAD_SECONDS = 60

@@ -1,3 +1,6 @@
+import { type Held, heldBy } from '../sessions/held-store.ts'
+import { Table } from '../storage/table.ts'
+
 /** An authorization code as the account keeps it: its token holds the id under a MAC, so that no copy of the database makes one. */
 export type CodeRow = {
   id: string
@@ -18,7 +21,12 @@ export type CodeRow = {
   grant_id: string | null
 }
 
-const COLUMNS = 'id, client_id, redirect_uri, scope, aud, code_challenge, nonce, sid, jkt, logout_uri, expires_at, consumed_by, grant_id'
+export const CODE = new Table<CodeRow>('authorization_code', [
+  ...(['id', 'client_id', 'redirect_uri', 'scope', 'aud', 'code_challenge', 'nonce', 'sid', 'jkt', 'logout_uri'] as const),
+  ...(['expires_at', 'consumed_by', 'grant_id'] as const),
+])
+
+const held = heldBy(CODE, 'id')
 
 /** Seconds for which a redeemed code is remembered, so that its replay ends what it gave. */
 const KEEP_SECONDS = 86_400
@@ -26,17 +34,9 @@ const KEEP_SECONDS = 86_400
 /** The `authorization_code` table of one account. */
 export function codeStore(sql: SqlStorage) {
   return {
-    get(id: string): CodeRow | null {
-      return sql.exec<CodeRow>(`SELECT ${COLUMNS} FROM authorization_code WHERE id = ?`, id).toArray()[0] ?? null
-    },
+    held: (id: string): Held<CodeRow> | null => held(sql, id),
     insert(row: CodeRow): void {
-      sql.exec(
-        `INSERT INTO authorization_code (${COLUMNS}) VALUES (${COLUMNS.split(',')
-          .map(() => '?')
-          .join(', ')})`,
-        ...[row.id, row.client_id, row.redirect_uri, row.scope, row.aud, row.code_challenge, row.nonce, row.sid, row.jkt],
-        ...[row.logout_uri, row.expires_at, row.consumed_by, row.grant_id],
-      )
+      sql.exec(CODE.insert, ...CODE.values(row))
     },
     consume(id: string, by: string, grantId: string): void {
       sql.exec('UPDATE authorization_code SET consumed_by = ?, grant_id = ? WHERE id = ?', by, grantId, id)

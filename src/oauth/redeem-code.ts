@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { type Allowed, stillAllowed } from '../sessions/allowed.ts'
+import type { EndStores } from '../sessions/end.ts'
 import { newFamily } from '../sessions/family.ts'
 import { equalBytes } from '../sessions/prove.ts'
-import { endFamily, grantFamilyToken, type RefreshStores } from '../sessions/refresh.ts'
+import { endFamily, grantFamilyToken } from '../sessions/refresh.ts'
 import {
   type Authentication,
   FAMILY_LIFETIME_SECONDS,
@@ -14,7 +15,7 @@ import {
 import { type Generation, newestOf } from '../sessions/start.ts'
 import type { CodeRow, CodeStore } from './code-store.ts'
 
-export type RedeemStores = RefreshStores & { codes: CodeStore }
+export type RedeemStores = EndStores & { codes: CodeStore }
 
 /** A code whose MAC is right, and who presents it. */
 export type PresentedCode = {
@@ -86,8 +87,9 @@ function isSameAddress(code: CodeRow, presented: PresentedCode): boolean {
  * right client, with the right address and verifier, ends what the first use gave; everything else changes nothing.
  */
 export function redeemCode(stores: RedeemStores, presented: PresentedCode, now: number): Redeemed {
-  const code = stores.codes.get(presented.id)
-  if (!code) return refuse('unknown_code')
+  const held = stores.codes.held(presented.id)
+  if (!held) return refuse('unknown_code')
+  const { row: code, account, session } = held
   if (code.client_id !== presented.client_id) return refuse('other_client')
   if (!isSameAddress(code, presented)) return refuse('other_redirect')
   if (!isVerified(code.code_challenge, presented.code_verifier)) return refuse('wrong_verifier')
@@ -98,8 +100,6 @@ export function redeemCode(stores: RedeemStores, presented: PresentedCode, now: 
     if (code.grant_id !== null) endFamily(stores, code.grant_id, now)
     return refuse('replayed')
   }
-  const account = stores.accounts.get()
-  const session = stores.sessions.get(code.sid)
   if (!account || account.banned_at !== null || !session || now >= sessionEnd(session)) return refuse('closed')
   const begun = code.grant_id === null ? null : stores.families.get(code.grant_id)
   // A replay may have come between our own try and its repeat.

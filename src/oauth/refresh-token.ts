@@ -1,7 +1,9 @@
 import { type Allowed, stillAllowed } from '../sessions/allowed.ts'
+import type { EndStores } from '../sessions/end.ts'
 import { generationSecret } from '../sessions/generation-secret.ts'
+import type { Held } from '../sessions/held-store.ts'
 import { equalBytes } from '../sessions/prove.ts'
-import { endFamily, type RefreshStores } from '../sessions/refresh.ts'
+import { endFamily } from '../sessions/refresh.ts'
 import { decideRotation } from '../sessions/rotation.ts'
 import { type FamilyRow, familyEnd, sessionEnd } from '../sessions/session.ts'
 
@@ -16,19 +18,20 @@ export type RefreshTokenFacts =
   | { active: true; sub: string; scope: string; aud: string[]; iat: number; exp: number; jkt: string | null }
 
 /** The family of the token when it is this client's; null for anything else, told apart to nobody. */
-function ownFamily(stores: RefreshStores, shown: ShownRefreshToken): FamilyRow | null {
-  const family = stores.families.get(shown.grant_id)
-  if (!family || family.client_id !== shown.client_id) return null
-  return equalBytes(shown.secret, generationSecret(new Uint8Array(family.seed), shown.generation)) ? family : null
+function ownFamily(stores: EndStores, shown: ShownRefreshToken): Held<FamilyRow> | null {
+  const held = stores.families.held(shown.grant_id)
+  if (!held || held.row.client_id !== shown.client_id) return null
+  return equalBytes(shown.secret, generationSecret(new Uint8Array(held.row.seed), shown.generation)) ? held : null
 }
 
 /** Active is what `/oauth/token` would take now, asked without taking it, and its scope and audiences are what it would give. */
-export function describeRefreshToken(stores: RefreshStores, shown: AskedRefreshToken, now: number): RefreshTokenFacts {
-  const family = ownFamily(stores, shown)
-  const account = stores.accounts.get()
-  if (!family || !account || account.banned_at !== null || now >= familyEnd(family)) return { active: false }
+export function describeRefreshToken(stores: EndStores, shown: AskedRefreshToken, now: number): RefreshTokenFacts {
+  const held = ownFamily(stores, shown)
+  if (!held) return { active: false }
+  const { row: family, account } = held
+  if (!account || account.banned_at !== null || now >= familyEnd(family)) return { active: false }
   const offline = family.offline && shown.allowed.scopes.includes('offline_access')
-  const session = offline ? null : stores.sessions.get(family.sid)
+  const session = offline ? null : held.session
   if (!offline && (!session || now >= sessionEnd(session))) return { active: false }
   const { zone } = decideRotation(family, shown.generation, true, now)
   if (zone === 'C' || zone === 'unknown') return { active: false }
@@ -41,8 +44,8 @@ export function describeRefreshToken(stores: RefreshStores, shown: AskedRefreshT
 }
 
 /** Any generation of the client's own family ends it, living or dead (RFC 7009, 2.1); another's changes nothing. */
-export function revokeRefreshToken(stores: RefreshStores, shown: ShownRefreshToken, now: number): boolean {
-  const family = ownFamily(stores, shown)
-  if (family) endFamily(stores, family.grant_id, now)
-  return family !== null
+export function revokeRefreshToken(stores: EndStores, shown: ShownRefreshToken, now: number): boolean {
+  const held = ownFamily(stores, shown)
+  if (held) endFamily(stores, held.row.grant_id, now)
+  return held !== null
 }

@@ -1,11 +1,22 @@
 import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
-import type { Lineage, Rotation } from './rotation.ts'
+import { Table } from '../storage/table.ts'
+import { type Held, heldBy } from './held-store.ts'
+import type { Lineage } from './rotation.ts'
 import { FAMILY_IDLE_SECONDS, type FamilyRow, KEEP_ENDED_SECONDS, type Standing } from './session.ts'
 
-type Row = Omit<FamilyRow, 'rotations' | 'amr' | 'offline'> & { rotations: string; amr: string | null; offline: number }
+export const FAMILY = new Table<FamilyRow>(
+  'family',
+  [
+    ...(['grant_id', 'sid', 'client_id', 'scope', 'aud', 'seed', 'generation', 'secret_id', 'rotated_at', 'rotations'] as const),
+    ...(['recovered', 'network', 'echoed', 'echoes', 'created_at', 'expires_at', 'ended_at', 'auth_time', 'acr', 'amr'] as const),
+    ...(['jkt', 'offline', 'logout_uri'] as const),
+  ],
+  { rotations: 'json', amr: 'json', offline: 'flag' },
+)
 
-const COLUMNS = `grant_id, sid, client_id, scope, aud, seed, generation, secret_id, rotated_at, rotations, recovered, network, echoed,
-  echoes, created_at, expires_at, ended_at, auth_time, acr, amr, jkt, offline, logout_uri`
+const GET = `SELECT ${FAMILY.columns} FROM family WHERE grant_id = ?`
+
+const held = heldBy(FAMILY, 'grant_id')
 
 /** More than any time there is: what a token does not name does not end it. */
 const NEVER = Number.MAX_SAFE_INTEGER
@@ -21,33 +32,19 @@ const STANDING = `SELECT ver, CASE
     )
   END AS ends_at FROM account`
 
-const read = (row: Row): FamilyRow => ({
-  ...row,
-  rotations: JSON.parse(row.rotations) as Rotation[],
-  amr: row.amr === null ? null : (JSON.parse(row.amr) as string[]),
-  offline: row.offline === 1,
-})
-
 /** The `family` table of one account: one row a family, one row written a rotation. */
 export function familyStore(sql: SqlStorage) {
   return {
     get(grantId: string): FamilyRow | null {
-      const row = sql.exec<Row>(`SELECT ${COLUMNS} FROM family WHERE grant_id = ?`, grantId).toArray()[0]
-      return row ? read(row) : null
+      return FAMILY.all(sql.exec(GET, grantId))[0] ?? null
     },
+    held: (grantId: string): Held<FamilyRow> | null => held(sql, grantId),
     /** What an OAuth client's access token hangs on: the account, the token itself, its session, its grant. Asked for each `live` answer. */
     standing({ jti, sid, grant_id }: { jti: string; sid?: string; grant_id?: string }): Standing | null {
       return sql.exec<Standing>(STANDING, jti, sid ?? null, grant_id ?? null).toArray()[0] ?? null
     },
     insert(row: FamilyRow): void {
-      sql.exec(
-        `INSERT INTO family (${COLUMNS}) VALUES (${COLUMNS.split(',')
-          .map(() => '?')
-          .join(', ')})`,
-        ...[row.grant_id, row.sid, row.client_id, row.scope, row.aud, row.seed, row.generation, row.secret_id, row.rotated_at],
-        ...[JSON.stringify(row.rotations), row.recovered, row.network, row.echoed, row.echoes, row.created_at, row.expires_at],
-        ...[row.ended_at, row.auth_time, row.acr, row.amr && JSON.stringify(row.amr), row.jkt, row.offline ? 1 : 0, row.logout_uri],
-      )
+      sql.exec(FAMILY.insert, ...FAMILY.values(row))
     },
     rotate(grantId: string, lineage: Lineage, made: { secret_id: string; rotated_at: number; network: string }): void {
       sql.exec(

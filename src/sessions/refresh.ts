@@ -1,5 +1,4 @@
 import type { AccountRow } from '../accounts/account.ts'
-import type { AccountStore } from '../accounts/account-store.ts'
 import { echoNotice, reuseDetectedNotice } from '../accounts/notices.ts'
 import { FIRST_PARTY_CLIENT_ID } from '../protocol/claims.ts'
 import { includesScope } from '../protocol/scope.ts'
@@ -12,8 +11,6 @@ import { equalBytes } from './prove.ts'
 import { countEcho, type Decision, decideRotation } from './rotation.ts'
 import { type Authentication, type FamilyRow, familyEnd, grantToken, type SessionRow, sessionEnd, type TokenGrant } from './session.ts'
 import { type Generation, newestOf } from './start.ts'
-
-export type RefreshStores = EndStores & { accounts: AccountStore }
 
 /** A refresh token whose MAC is right, and who presents it. `secret_id`: the secret that a new generation will be sealed with. */
 export type Presented = {
@@ -78,13 +75,12 @@ const refuse = (
  * One presentation of a refresh token, inside the transaction that decides it. A mismatch changes nothing and raises no alarm: whoever
  * cannot use a family must not be able to end it.
  */
-export function refresh(stores: RefreshStores, presented: Presented, now: number): Refreshed {
-  const family = stores.families.get(presented.grant_id)
-  if (!family) return refuse('unknown_family')
+export function refresh(stores: EndStores, presented: Presented, now: number): Refreshed {
+  const held = stores.families.held(presented.grant_id)
+  if (!held) return refuse('unknown_family')
+  const { row: family, account, session } = held
   if (!equalBytes(presented.secret, generationSecret(new Uint8Array(family.seed), presented.generation))) return refuse('wrong_secret')
   if (family.client_id !== presented.client_id) return refuse('other_client')
-  const account = stores.accounts.get()
-  const session = stores.sessions.get(family.sid)
   const living = session !== null && now < sessionEnd(session)
   if (!account || account.banned_at !== null || now >= familyEnd(family) || !(living || family.offline)) return refuse('closed')
   // After that: whoever is told that less is allowed waits for more, and what has ended stays so.
@@ -132,7 +128,7 @@ function askOf(family: FamilyRow, { allowed, by }: Presented): Ask | Extract<Ref
 }
 
 /** Reuse ends an OAuth client's family, that one only; a first-party family ends with its session. */
-function endReused(stores: RefreshStores, family: FamilyRow, now: number): void {
+function endReused(stores: EndStores, family: FamilyRow, now: number): void {
   if (family.client_id === FIRST_PARTY_CLIENT_ID) endSession(stores, family.sid, now)
   else endFamily(stores, family.grant_id, now)
 }
@@ -179,7 +175,7 @@ export function grantFamilyToken(
 
 /** Writes what the decision changes (one row for a rotation, none for a replay) and answers the family as it now is. */
 function settle(
-  stores: RefreshStores,
+  stores: EndStores,
   account: AccountRow,
   family: FamilyRow,
   presented: Presented,

@@ -1,37 +1,41 @@
+import { Table } from '../storage/table.ts'
 import { KEEP_ENDED_SECONDS, type SessionRow, type Standing } from './session.ts'
 
-type Row = Omit<SessionRow, 'amr'> & { amr: string }
+export const SESSION = new Table<SessionRow>(
+  'session',
+  [
+    ...(['sid', 'secret_hash', 'auth_time', 'acr', 'amr', 'user_agent', 'created_at', 'seen_at', 'idle_seconds'] as const),
+    ...(['expires_at', 'ended_at', 'successor'] as const),
+  ],
+  { amr: 'json' },
+)
 
-const COLUMNS = 'sid, secret_hash, auth_time, acr, amr, user_agent, created_at, seen_at, idle_seconds, expires_at, ended_at, successor'
+const GET = `SELECT ${SESSION.columns} FROM session WHERE sid = ?`
+const OPEN = `SELECT ${SESSION.columns} FROM session WHERE ended_at IS NULL ORDER BY created_at`
 
 const ENDS_AT = 'CASE WHEN banned_at IS NULL AND ended_at IS NULL THEN min(expires_at, seen_at + idle_seconds) ELSE 0 END'
 
+const STANDING = `SELECT ver, ${ENDS_AT} AS ends_at FROM session CROSS JOIN account WHERE sid = ?`
+
 /** A session and all that is part of it. */
 const PARTS = `WITH RECURSIVE part (sid) AS (SELECT ?1 UNION SELECT session.sid FROM session JOIN part ON session.successor = part.sid)`
-
-const read = (row: Row): SessionRow => ({ ...row, amr: JSON.parse(row.amr) as string[] })
 
 /** The `session` table of one account. */
 export function sessionStore(sql: SqlStorage) {
   return {
     get(sid: string): SessionRow | null {
-      const row = sql.exec<Row>(`SELECT ${COLUMNS} FROM session WHERE sid = ?`, sid).toArray()[0]
-      return row ? read(row) : null
+      return SESSION.all(sql.exec(GET, sid))[0] ?? null
     },
     /** `standingOf` a session and its account, in one look and two columns: each `live` request asks, and rows cost more than the question. */
     standing(sid: string): Standing | null {
-      return sql.exec<Standing>(`SELECT ver, ${ENDS_AT} AS ends_at FROM session CROSS JOIN account WHERE sid = ?`, sid).toArray()[0] ?? null
+      return sql.exec<Standing>(STANDING, sid).toArray()[0] ?? null
     },
     /** Every session that has not been ended; some may have expired. */
     open(): SessionRow[] {
-      return sql.exec<Row>(`SELECT ${COLUMNS} FROM session WHERE ended_at IS NULL ORDER BY created_at`).toArray().map(read)
+      return SESSION.all(sql.exec(OPEN))
     },
     insert(row: SessionRow): void {
-      sql.exec(
-        `INSERT INTO session (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        ...[row.sid, row.secret_hash, row.auth_time, row.acr, JSON.stringify(row.amr), row.user_agent, row.created_at, row.seen_at],
-        ...[row.idle_seconds, row.expires_at, row.ended_at, row.successor],
-      )
+      sql.exec(SESSION.insert, ...SESSION.values(row))
     },
     touch(sid: string, now: number): void {
       sql.exec(`${PARTS} UPDATE session SET seen_at = ?2 WHERE sid IN part`, sid, now)
