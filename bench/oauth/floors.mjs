@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { NODE } from '../../scripts/toolchain.mjs'
 import * as bundles from '../bundles.mjs'
-import { CONNECTIONS, jsonOf, loop } from '../client.mjs'
+import { CONNECTIONS, each, jsonOf, loop } from '../client.mjs'
 import { post } from '../people.mjs'
 import { startWorker } from '../server.mjs'
 import { basic, postForm } from './flows.mjs'
@@ -24,31 +24,43 @@ function floorTarget({ port, pid }, group, row, route, states) {
 
 const TOKEN_REQUEST = Array(CONNECTIONS).fill({ grant_type: 'client_credentials', scope: 'api' })
 
-export const startWorkerFloors = async () =>
-  startWorker(await bundles.peer('floors'), () => ({ durableObjects: { SESSION: { className: 'Session', useSQLite: true } } }))
+/** As long as our tokens; each loop asks an object of its own. */
+const TOKENS = Array.from({ length: CONNECTIONS }, (_, index) => ({ token: `${index}`.padEnd(560, 'x') }))
+
+export async function startWorkerFloors() {
+  const objects = { durableObjects: { SESSION: { className: 'Session', useSQLite: true } } }
+  const server = await startWorker(await bundles.peer('floors'), () => objects)
+  return {
+    ...server,
+    touch: () => each(server.port, [...TOKENS], (connection, token) => postForm(connection, '/introspect', token, HEADERS)),
+  }
+}
 
 export function workerFloors(server, group) {
-  // As long as our tokens; each loop asks an object of its own.
-  const tokens = Array.from({ length: CONNECTIONS }, (_, index) => ({ token: `${index}`.padEnd(560, 'x') }))
   const call = { of: 'by hand on workerd: one object call', operation: 'introspection', state: 'durable' }
   const token = { of: 'by hand on workerd: one ES256 signature', operation: 'client_credentials', state: 'none' }
   const rs256 = (by) => ({ of: `workerd, ${by}`, operation: 'RS256', state: 'none' })
   return [
-    floorTarget(server, group, call, '/introspect', tokens),
+    floorTarget(server, group, call, '/introspect', TOKENS),
     floorTarget(server, group, token, '/token', TOKEN_REQUEST),
     floorTarget(server, group, rs256('WebCrypto'), '/rs256', TOKEN_REQUEST),
     floorTarget(server, group, rs256('node:crypto'), '/rs256-by-node', TOKEN_REQUEST),
   ]
 }
 
-export const startRowFloor = async () =>
-  startWorker(await bundles.peer('by-hand'), () => ({ durableObjects: { ROW: { className: 'Row', useSQLite: true } } }))
+const ROWS = Array.from({ length: CONNECTIONS }, (_, index) => `row-${index}`)
+
+const rotate = async (connection, refresh_token) => jsonOf(await post(connection, '/refresh', { refresh_token })).refresh_token
+
+export async function startRowFloor() {
+  const objects = { durableObjects: { ROW: { className: 'Row', useSQLite: true } } }
+  const server = await startWorker(await bundles.peer('by-hand'), () => objects)
+  return { ...server, touch: () => each(server.port, [...ROWS], rotate) }
+}
 
 /** The least that a durable refresh is: a row read and written in one transaction of an object, and a signature; nothing is checked. */
 export function rowFloor({ port, pid }, group) {
-  const states = Array.from({ length: CONNECTIONS }, (_, index) => `row-${index}`)
-  const step = async (connection, refresh_token) => jsonOf(await post(connection, '/refresh', { refresh_token })).refresh_token
-  const run = (seconds) => loop(port, states, step, seconds)
+  const run = (seconds) => loop(port, [...ROWS], rotate, seconds)
   const row = { of: 'by hand on workerd: one row, one ES256 signature', operation: 'refresh', state: 'durable' }
   return [{ ...row, group, pid, loops: CONNECTIONS, hand: true, leadIn: true, run, name: `${row.operation}: ${row.of}` }]
 }

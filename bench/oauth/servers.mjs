@@ -28,7 +28,7 @@ import {
  * @typedef {{ fields: Record<string, string>, headers?: Record<string, string>, openid: boolean }} Redemption what a client posts
  * @typedef {{ port: number, pid: number, token: string, introspection?: string, service?: { headers?: object, fields?: object }, api?: { headers: object },
  *   makeCodes: (count: number, kind: { resource?: string, openid: boolean, es256?: boolean, confidential?: boolean, configured?: boolean }) => Promise<Redemption[]>,
- *   stop: () => Promise<void> }} Issuer
+ *   touch?: () => Promise<void>, stop: () => Promise<void> }} Issuer `touch` asks each of its objects for something, so that none falls asleep
  */
 
 /** Accounts that share the codes of a run. */
@@ -55,9 +55,11 @@ async function register(connection, token, metadata) {
   return jsonOf(await post(connection, '/oauth/register', body, { authorization: `Bearer ${token}` }))
 }
 
+const cookieHeader = ({ session }) => ({ cookie: `__Host-session=${session}` })
+
 /** A signed-in person's way: the consent page the first time, straight back from then on. */
 async function allow(connection, person, query) {
-  const cookie = { cookie: `__Host-session=${person.session}` }
+  const cookie = cookieHeader(person)
   const asked = await connection.request('GET', `/oauth/authorize?${query}`, cookie)
   if (asked.status === 303) return codeIn(locationOf(asked))
   const interaction = /name="interaction"[^>]*value="([^"]+)"|value="([^"]+)"[^>]*name="interaction"/.exec(asked.text)
@@ -113,6 +115,8 @@ export async function sallyportAt(server) {
     introspection: '/oauth/introspect',
     service: { headers, fields: { scope: 'api' } },
     api: { headers: basic(CONFIGURED_API, API_SECRET) },
+    touch: () =>
+      each(server.port, people.map(cookieHeader), async (on, headers) => jsonOf(await on.request('GET', '/api/session', headers))),
     makeCodes(count, { openid, es256, confidential, configured }) {
       const { client_id } = es256 ? openEs256 : open
       const registered = confidential ? { client_id: service.client_id, headers } : { client_id }
