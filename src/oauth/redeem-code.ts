@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { type Allowed, stillAllowed } from '../sessions/allowed.ts'
 import type { EndStores } from '../sessions/end.ts'
 import { newFamily } from '../sessions/family.ts'
-import { equalBytes } from '../sessions/prove.ts'
 import { endFamily, grantFamilyToken } from '../sessions/refresh.ts'
 import {
   type Authentication,
@@ -56,7 +55,6 @@ export type Redeemed =
       nonce: string | null
       /** What the person allowed, of which the access token may hold less. */
       scope: string
-      offline: boolean
       token: TokenGrant
       refresh: Generation
       authentication: Authentication
@@ -73,7 +71,8 @@ const refuse = (reason: CodeRefusal, error: CodeError = 'invalid_grant'): Redeem
 /** RFC 7636, 4.6. A verifier without a challenge is refused as well: somebody has taken the challenge away (RFC 9700, 4.8.2). */
 function isVerified(challenge: string | null, verifier: string | null): boolean {
   if (challenge === null || verifier === null) return challenge === verifier
-  return equalBytes(Buffer.from(createHash('sha256').update(verifier).digest('base64url')), Buffer.from(challenge))
+  // Compared plainly: a challenge has come through the browser and is no secret.
+  return createHash('sha256').update(verifier).digest('base64url') === challenge
 }
 
 /** The address is what it was given at (RFC 6749, 4.1.3). Left out, only a verifier can stand for it. */
@@ -116,7 +115,6 @@ export function redeemCode(stores: RedeemStores, presented: PresentedCode, now: 
     sid: session.sid,
     nonce: code.nonce,
     scope: code.scope,
-    offline: family.offline,
     token: grantFamilyToken(account, session, family, { aud, scope: left, jkt: presented.jkt }, now),
     refresh: newestOf(family),
     authentication: { auth_time: session.auth_time, acr: session.acr, amr: session.amr },

@@ -61,8 +61,6 @@ export type Refreshed =
       /** How the person signed in, for the ID token. */
       authentication: Authentication
       profile: { email: string; name: string | null }
-      /** What the family was granted, of which the access token may hold less. */
-      scope: string
     }
   | { ok: false; error: 'invalid_grant' | 'invalid_scope' | 'invalid_target'; reason: RefreshRefusal }
 
@@ -105,7 +103,6 @@ export function refresh(stores: EndStores, presented: Presented, now: number): R
     token,
     authentication: authenticationOf(settled, session),
     profile: { email: account.email, name: account.name },
-    scope: family.scope,
   }
 }
 
