@@ -35,9 +35,9 @@ export class Table<Row extends object> {
     })
   }
 
-  /** Every row of a query for `columns`. */
+  /** Every row of a query for `columns`. Read to its end first: a cursor cannot be closed, and locks its table for as long as it is open. */
   all(cursor: SqlStorageCursor<Record<string, SqlStorageValue>>): Row[] {
-    return Array.from(cursor.raw(), (values) => this.read(values))
+    return [...cursor.raw()].map((values) => this.read(values))
   }
 
   /** A row out of an outer join; null where it found none. The first column is a key, and never null. */
