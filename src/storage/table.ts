@@ -1,6 +1,9 @@
 /** A column whose value is text or a number in SQLite and something else in its row. */
 type Form = 'json' | 'flag'
 
+/** One for each column that SQLite cannot hold as it is: a list given to it as a value would be stored as its words, without an error. */
+type Forms<Row> = Partial<Record<keyof Row, Form>> & { [Column in keyof Row as Row[Column] extends SqlStorageValue ? never : Column]: Form }
+
 /**
  * One table: its columns in order, and how a row of them goes in and out. `json` and `flag` (0 or 1) say which columns hold those; every
  * other one holds what its row holds.
@@ -14,7 +17,7 @@ export class Table<Row extends object> {
   readonly insert: string
   readonly #forms: readonly (Form | undefined)[]
 
-  constructor(name: string, columns: readonly (keyof Row & string)[], forms: Partial<Record<keyof Row, Form>> = {}) {
+  constructor(name: string, columns: readonly (keyof Row & string)[], forms: Forms<Row>) {
     this.name = name
     this.names = columns
     this.#forms = columns.map((column) => forms[column])
