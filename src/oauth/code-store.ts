@@ -21,10 +21,14 @@ export type CodeRow = {
   grant_id: string | null
 }
 
-export const CODE = new Table<CodeRow>('authorization_code', [
-  ...(['id', 'client_id', 'redirect_uri', 'scope', 'aud', 'code_challenge', 'nonce', 'sid', 'jkt', 'logout_uri'] as const),
-  ...(['expires_at', 'consumed_by', 'grant_id'] as const),
-])
+export const CODE = new Table<CodeRow>(
+  'authorization_code',
+  [
+    ...(['id', 'client_id', 'redirect_uri', 'scope', 'aud', 'code_challenge', 'nonce', 'sid', 'jkt', 'logout_uri'] as const),
+    ...(['expires_at', 'consumed_by', 'grant_id'] as const),
+  ],
+  {},
+)
 
 const held = heldBy(CODE, 'id')
 

@@ -1,7 +1,6 @@
 import { type Allowed, stillAllowed } from '../sessions/allowed.ts'
 import type { EndStores } from '../sessions/end.ts'
 import { generationSecret } from '../sessions/generation-secret.ts'
-import type { Held } from '../sessions/held-store.ts'
 import { equalBytes } from '../sessions/prove.ts'
 import { endFamily } from '../sessions/refresh.ts'
 import { decideRotation } from '../sessions/rotation.ts'
@@ -17,17 +16,16 @@ export type RefreshTokenFacts =
   | { active: false }
   | { active: true; sub: string; scope: string; aud: string[]; iat: number; exp: number; jkt: string | null }
 
-/** The family of the token when it is this client's; null for anything else, told apart to nobody. */
-function ownFamily(stores: EndStores, shown: ShownRefreshToken): Held<FamilyRow> | null {
-  const held = stores.families.held(shown.grant_id)
-  if (!held || held.row.client_id !== shown.client_id) return null
-  return equalBytes(shown.secret, generationSecret(new Uint8Array(held.row.seed), shown.generation)) ? held : null
+/** Whether the token is one of the family's, and the family this client's: which of them it is not, is told to nobody. */
+function isOwn(family: FamilyRow, shown: ShownRefreshToken): boolean {
+  if (family.client_id !== shown.client_id) return false
+  return equalBytes(shown.secret, generationSecret(new Uint8Array(family.seed), shown.generation))
 }
 
 /** Active is what `/oauth/token` would take now, asked without taking it, and its scope and audiences are what it would give. */
 export function describeRefreshToken(stores: EndStores, shown: AskedRefreshToken, now: number): RefreshTokenFacts {
-  const held = ownFamily(stores, shown)
-  if (!held) return { active: false }
+  const held = stores.families.held(shown.grant_id)
+  if (!held || !isOwn(held.row, shown)) return { active: false }
   const { row: family, account } = held
   if (!account || account.banned_at !== null || now >= familyEnd(family)) return { active: false }
   const offline = family.offline && shown.allowed.scopes.includes('offline_access')
@@ -44,8 +42,9 @@ export function describeRefreshToken(stores: EndStores, shown: AskedRefreshToken
 }
 
 /** Any generation of the client's own family ends it, living or dead (RFC 7009, 2.1); another's changes nothing. */
-export function revokeRefreshToken(stores: EndStores, shown: ShownRefreshToken, now: number): boolean {
-  const held = ownFamily(stores, shown)
-  if (held) endFamily(stores, held.row.grant_id, now)
-  return held !== null
+export function revokeRefreshToken(stores: Pick<EndStores, 'families' | 'outbox'>, shown: ShownRefreshToken, now: number): boolean {
+  const family = stores.families.get(shown.grant_id)
+  if (!family || !isOwn(family, shown)) return false
+  endFamily(stores, family.grant_id, now)
+  return true
 }

@@ -1,6 +1,9 @@
 /** A column whose value is text or a number in SQLite and something else in its row. */
 type Form = 'json' | 'flag'
 
+/** One for each column that SQLite cannot hold as it is: a list given to it as a value would be stored as its words, without an error. */
+type Forms<Row> = Partial<Record<keyof Row, Form>> & { [Column in keyof Row as Row[Column] extends SqlStorageValue ? never : Column]: Form }
+
 /**
  * One table: its columns in order, and how a row of them goes in and out. `json` and `flag` (0 or 1) say which columns hold those; every
  * other one holds what its row holds.
@@ -14,7 +17,7 @@ export class Table<Row extends object> {
   readonly insert: string
   readonly #forms: readonly (Form | undefined)[]
 
-  constructor(name: string, columns: readonly (keyof Row & string)[], forms: Partial<Record<keyof Row, Form>> = {}) {
+  constructor(name: string, columns: readonly (keyof Row & string)[], forms: Forms<Row>) {
     this.name = name
     this.names = columns
     this.#forms = columns.map((column) => forms[column])
@@ -35,9 +38,9 @@ export class Table<Row extends object> {
     })
   }
 
-  /** Every row of a query for `columns`. */
+  /** Every row of a query for `columns`. Read to its end first: a cursor cannot be closed, and locks its table for as long as it is open. */
   all(cursor: SqlStorageCursor<Record<string, SqlStorageValue>>): Row[] {
-    return Array.from(cursor.raw(), (values) => this.read(values))
+    return [...cursor.raw()].map((values) => this.read(values))
   }
 
   /** A row out of an outer join; null where it found none. The first column is a key, and never null. */

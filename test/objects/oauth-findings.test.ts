@@ -8,7 +8,7 @@ import type { AuthorizationAsk } from '../../src/oauth/authorize.ts'
 import type { PresentedCode } from '../../src/oauth/redeem-code.ts'
 import { randomId } from '../../src/tokens/random-id.ts'
 import { knownClient } from '../oauth/clients.ts'
-import { cheapPhc, newAccount, PASSWORD, signInAgain } from '../support/account.ts'
+import { cheapPhc, newAccount, PASSWORD, presenting, signInAgain, TOKENS } from '../support/account.ts'
 
 // What was once found by attacking the authorization server. Each of these has failed before.
 
@@ -290,5 +290,20 @@ describe('signing in again in the same browser', () => {
     const next = await again(sub)
     await account.signOut({ by: 'cookie', sid: proof.sid, secret: proof.secret, successor: next.session.sid })
     expect(await account.check(proof.sid, 1)).toBe('revoked')
+  })
+})
+
+describe('a revocation', () => {
+  test.each([
+    ['account', 'roles'],
+    ['session', 'amr'],
+  ])('asks the family alone, and works where the %s has broken %s', async (table, column) => {
+    const { account, started } = await newAccount(TOKENS)
+    const ended_at = await runInDurableObject(account, async (instance, { storage: { sql } }) => {
+      sql.exec(`UPDATE ${table} SET ${column} = '['`)
+      await instance.revokeRefreshToken(presenting(started.refresh))
+      return sql.exec<{ ended_at: number }>('SELECT ended_at FROM family').one().ended_at
+    })
+    expect(ended_at).toBe(Math.floor(now / 1000))
   })
 })

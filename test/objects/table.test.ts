@@ -39,6 +39,15 @@ describe('a table', () => {
     expect(read).toEqual(rows)
   })
 
+  test('holds no lock after a row that cannot be read', async () => {
+    await inDatabase((sql) => {
+      for (const id of ['a', 'b']) sql.exec(THING.insert, ...THING.values({ ...thing, id }))
+      sql.exec("UPDATE thing SET list = '['")
+      expect(() => THING.all(sql.exec(`SELECT ${THING.columns} FROM thing`))).toThrow(SyntaxError)
+      expect(() => sql.exec('DROP TABLE thing')).not.toThrow()
+    })
+  })
+
   test.each([ACCOUNT, SESSION, FAMILY, CODE])('$name names each column of its schema', async ({ name, names }) => {
     const columns = await inDatabase((sql) => sql.exec(`SELECT * FROM ${name}`).columnNames)
     expect([...names].sort()).toEqual([...columns].sort())
