@@ -1,6 +1,7 @@
 // npm run bench:oauth [-- --rounds 5] [--seconds 1.5] [--lock file] [--only regex]: tokens and introspections a second, and the CPU of
 // each, beside other servers. Writes bench/oauth-results.md, and every sample to bench/dist/oauth-results.json. With `--lock` each round
-// waits for its turn, so that two benches on one machine do not measure each other.
+// waits for its turn, so that two benches on one machine do not measure each other. Where there is a redis-server (on the path, or where
+// REDIS_SERVER says) oidc-provider is timed on Redis too.
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'

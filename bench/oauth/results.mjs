@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
 import { CONNECTIONS } from '../client.mjs'
+import { REDIS_VERSION } from '../redis.mjs'
 import { headed, show, spread } from '../results.mjs'
 import { CODES, CODES_BEFORE } from './targets.mjs'
 
@@ -83,16 +84,22 @@ function versions() {
   const versionOf = (directory, name) =>
     `${name} ${JSON.parse(readFileSync(require.resolve(`${directory}/${name}/package.json`), 'utf8')).version}`
   const ours = ['workerd', 'miniflare'].map((name) => versionOf('../../node_modules', name))
-  const peers = ['oidc-provider', '@openauthjs/openauth', '@cloudflare/workers-oauth-provider']
+  const peers = ['oidc-provider', 'redis', '@openauthjs/openauth', '@cloudflare/workers-oauth-provider']
   const theirs = peers.map((name) => versionOf('../node_modules', name))
-  return [...ours, ...theirs, `Node ${process.versions.node}`, `SQLite ${process.versions.sqlite} in Node`].join(', ')
+  return [
+    ...ours,
+    ...theirs,
+    `Node ${process.versions.node}`,
+    ...(REDIS_VERSION === null ? [] : [`redis-server ${REDIS_VERSION}`]),
+    `SQLite ${process.versions.sqlite} in Node`,
+  ].join(', ')
 }
 
 const method = ({ plan }) => `- ${cpus().length} virtual cores (${cpus()[0]?.model.trim()}), Linux; loopback only. ${versions()}.
 - One process for each row's server, all started first; the target is the only one under load. ${plan.count} rounds, after ${plan.warmUps} runs of each, for V8 goes
   on compiling for some 10,000 requests; in a round every target once, in random order, ${plan.seconds} s (codes: ${CODES} of them, however long that takes,
-  after ${CODES_BEFORE} that are not timed), the bare route of a Worker before, after and after every third. Figures are medians over the rounds (minimum-maximum). "CPU x bare route" is against the two bare runs beside it; "CPU x ours"
-  compares those, with our row that gives as much (no ID token, one by ES256, one by RS256).
+  after ${CODES_BEFORE} that are not timed), the bare route of a Worker before, after and after every third. Figures are medians over the rounds
+  (minimum-maximum). "CPU x bare route" is against the two bare runs beside it; "CPU x ours" compares those, with our row that gives as much (no ID token, one by ES256, one by RS256).
 - Objects are kept awake: between runs each is asked for something every 4 s (one that nobody asks for 10 s is put to sleep). After a sleep its
   write-ahead log begins anew and grows, and the heap is collected: a code then costs about a fifth more, for the next few thousand.
 - CPU is user and system time of the serving process from \`/proc\`, for each request answered: it decides. Throughput shares two cores with the client
@@ -110,6 +117,7 @@ const method = ({ plan }) => `- ${cpus().length} virtual cores (${cpus()[0]?.mod
   strace), SQLite with \`synchronous = FULL\` for each of oidc-provider's writes. "Flushed later" is the same database with \`synchronous = NORMAL\`: a power cut
   takes back what was already acknowledged. "In memory only" forgets everything at a restart; OpenAuth's MemoryStorage and a Map for oidc-provider
   (its own memory adapter forgets after 1,000 rows).
+- ${REDIS_VERSION === null ? 'Redis: left out, for no `redis-server` was found (on the path, or where `REDIS_SERVER` says).' : "Redis is the bench's own, on loopback, with `appendonly yes` and `appendfsync always`: its CPU is added to that of Node."}
 - KV is Miniflare's, in the same process, on the same disk: its CPU is counted, its network is not.`
 
 const MISSING = `- **oidc-provider**: find and consume are two steps of its adapter, so two redemptions of one code, or two refreshes, at the same moment can both
@@ -130,18 +138,21 @@ const MISSING = `- **oidc-provider**: find and consume are two steps of its adap
 const READING = `## Where it is not ahead, and why
 
 - Introspection: oidc-provider reads two rows of a database in its own process. Ours asks the person's object over Workers' RPC. "By hand: one
-  object call" is that call alone, with one row read, and the peer's whole request costs less: no answer out of an object is ahead of it. Where the
+  object call" is that call alone, with one row read, and costs about as much as the peer's whole request: nothing is left for the checks. Where the
   token's client registered itself, its object is asked as well. It is the price of an answer that no replaced instance and no cache can make wrong,
   from an issuer that runs anywhere; an API that wants it cheap verifies \`fresh\`, in its own isolate (\`bench/results.md\`).
 - RS256 ID tokens: the signature is what differs, and the last table is that signature alone. workerd's cryptography (BoringSSL) takes about twice as
   long as Node's (OpenSSL) for one with 2048 bits, by either of its interfaces; our key is imported from PKCS #8, which holds the primes and the
-  exponents of each (RFC 8017, A.1.2). Without that signature the RS256 rows are about the ES256 rows. A client registered with
-  \`id_token_signed_response_alg: ES256\` has those.
+  exponents of each (RFC 8017, A.1.2). One RSA signature, and one row with one ES256 signature by hand, come to about the
+  peer's whole answer. A client registered with \`id_token_signed_response_alg: ES256\` has the ES256 rows.
 - A \`client_credentials\` JWT touches no storage in either server: a form, a secret, a signature. "By hand: one ES256 signature" is that much in a
   Worker. The rest of ours is the shell around it: headers, request id, CORS, routing, what is checked.
 - Beside the same database without a flush oidc-provider costs less than a Durable Object's transaction by itself: most of its durable rows is \`fsync\`,
-  once for each of its writes, where an object has one. Codes and refreshes are level with the flushed rows:
-  which is ahead by the median changes from run to run, with the disk. "By hand: one row" is what a transaction and a signature take, without a check.`
+  once for each of its writes, where an object has one.
+- Redis flushes once for all writes that wait at a moment, whomever they are for; each object flushes for itself, and 32 people at a time are 32 flushes.
+  "By hand: one row, one ES256 signature" is the least that a durable refresh of an object takes on this machine, without a check, and it is behind the
+  JWT rows too; an opaque token needs no signature. They are one Redis in one place that each answer crosses to; find and consume are two steps there
+  as well.`
 
 /** @param {{ plan: object, targets: object[], samples: import('../rounds.mjs').Sample[] }} results */
 export function markdown(results) {

@@ -9,6 +9,7 @@ import { NODE } from '../../scripts/toolchain.mjs'
 import * as bundles from '../bundles.mjs'
 import { Connection, cookieOf, each, jsonOf } from '../client.mjs'
 import { peopleAt, post } from '../people.mjs'
+import { startRedis } from '../redis.mjs'
 import { startProduct, startWorker, VARS } from '../server.mjs'
 import {
   authorizationQuery,
@@ -28,7 +29,7 @@ import {
  * @typedef {{ fields: Record<string, string>, headers?: Record<string, string>, openid: boolean }} Redemption what a client posts
  * @typedef {{ port: number, pid: number, token: string, introspection?: string, service?: { headers?: object, fields?: object }, api?: { headers: object },
  *   makeCodes: (count: number, kind: { resource?: string, openid: boolean, es256?: boolean, confidential?: boolean, configured?: boolean }) => Promise<Redemption[]>,
- *   touch?: () => Promise<void>, stop: () => Promise<void> }} Issuer `touch` asks each of its objects for something, so that none falls asleep
+ *   beside?: number[], touch?: () => Promise<void>, stop: () => Promise<void> }} Issuer `touch` asks each of its objects for something, so that none falls asleep
  */
 
 /** Accounts that share the codes of a run. */
@@ -128,12 +129,29 @@ export async function sallyportAt(server) {
   }
 }
 
-/** On Node. `synchronous`: SQLite in a file (sqlite-adapter.mjs); null: a Map. @returns {Promise<Issuer>} */
-export async function startOidcProvider(synchronous) {
+/** With a Redis of its own, whose CPU counts as its own; null where there is none. @returns {Promise<Issuer | null>} */
+export async function startOidcProviderOnRedis() {
+  const directory = await mkdtemp(path.join(tmpdir(), 'sallyport-bench-'))
+  const redis = await startRedis(directory)
+  if (!redis) return null
+  const issuer = await startOidcProvider(() => ({ redis: redis.url }))
+  const stop = async () => {
+    await issuer.stop()
+    await redis.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
+  return { ...issuer, beside: [redis.pid], stop }
+}
+
+/** In a file; FULL or NORMAL (sqlite-adapter.mjs). */
+export const sqlite = (synchronous) => (directory) => ({ file: path.join(directory, 'provider.sqlite'), synchronous })
+
+/** On Node. `stateIn`: where its state is, in a directory of its own; null: a Map. @returns {Promise<Issuer>} */
+export async function startOidcProvider(stateIn) {
   const directory = await mkdtemp(path.join(tmpdir(), 'sallyport-bench-'))
   const secret = randomBytes(32).toString('base64url')
   const child = fork(path.join(import.meta.dirname, 'node', 'oidc-provider.mjs'), { execPath: NODE, execArgv: ['--no-warnings'] })
-  child.send({ state: synchronous && { file: path.join(directory, 'provider.sqlite'), synchronous }, secret })
+  child.send({ state: stateIn?.(directory), secret })
   const [{ port }] = await once(child, 'message')
   const headers = basic(SERVICE, secret)
   return {

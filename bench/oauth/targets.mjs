@@ -5,7 +5,7 @@ import { post } from '../people.mjs'
 import { startWorker } from '../server.mjs'
 import { nodeFloors, rowFloor, startNodeFloors, startRowFloor, startWorkerFloors, workerFloors } from './floors.mjs'
 import { postForm, redeem, refreshOnce } from './flows.mjs'
-import { startOAuthProvider, startOidcProvider, startOpenAuth, startSallyport } from './servers.mjs'
+import { sqlite, startOAuthProvider, startOidcProvider, startOidcProviderOnRedis, startOpenAuth, startSallyport } from './servers.mjs'
 
 /** Codes of a run: it takes as long as they do. */
 export const CODES = 1920
@@ -16,7 +16,7 @@ const GROUP = 'POST'
 
 /** @typedef {'code' | 'refresh' | 'client_credentials' | 'introspection'} Operation */
 
-const timed = ({ pid }, row) => ({ group: GROUP, loops: CONNECTIONS, pid, ...row, name: `${row.operation}: ${row.of}` })
+const timed = ({ pid, beside }, row) => ({ group: GROUP, loops: CONNECTIONS, pid, beside, ...row, name: `${row.operation}: ${row.of}` })
 
 function codeTarget(issuer, { kind, ...row }) {
   let codes = []
@@ -137,8 +137,12 @@ async function bareTargets(server) {
 const SERVERS = [
   { start: async () => startWorker(await bundles.bare()), targets: bareTargets },
   { start: startSallyport, targets: sallyportTargets },
-  { start: () => startOidcProvider('FULL'), targets: oidcProviderTargets('durable', 'SQLite', [OPAQUE, JWT, WITH_ES256_ID, WITH_ID]) },
-  { start: () => startOidcProvider('NORMAL'), targets: oidcProviderTargets('lax', 'SQLite without flush', [OPAQUE, JWT]) },
+  {
+    start: () => startOidcProvider(sqlite('FULL')),
+    targets: oidcProviderTargets('durable', 'SQLite', [OPAQUE, JWT, WITH_ES256_ID, WITH_ID]),
+  },
+  { start: startOidcProviderOnRedis, targets: oidcProviderTargets('durable', 'Redis', [OPAQUE, JWT, WITH_ID]) },
+  { start: () => startOidcProvider(sqlite('NORMAL')), targets: oidcProviderTargets('lax', 'SQLite without flush', [OPAQUE, JWT]) },
   { start: () => startOidcProvider(null), targets: oidcProviderTargets('memory', 'Map', [OPAQUE, JWT, WITH_ID]) },
   { start: () => startOpenAuth(true), targets: openAuthTargets('KV', 'KV') },
   { start: () => startOpenAuth(false), targets: openAuthTargets('memory', 'memory') },
@@ -163,6 +167,7 @@ export async function startTargets() {
     const targets = []
     for (const { start, targets: of } of SERVERS) {
       const server = await start()
+      if (!server) continue
       running.push(server)
       targets.push(...(await of(server)))
     }

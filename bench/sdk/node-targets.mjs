@@ -5,9 +5,9 @@ import path from 'node:path'
 import { NODE } from '../../scripts/toolchain.mjs'
 import { CONNECTIONS, Connection, jsonOf } from '../client.mjs'
 import { accessToken, peopleAt } from '../people.mjs'
+import { startRedis } from '../redis.mjs'
 import { VARS } from '../server.mjs'
 import { eachTheSame } from './loads.mjs'
-import { startRedis } from './redis.mjs'
 import { es256Token, PUBLIC_PEM } from './tokens.mjs'
 
 /** Runs in each round, where targets lie close together. */

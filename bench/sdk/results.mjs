@@ -4,12 +4,12 @@ import { cpus } from 'node:os'
 import path from 'node:path'
 import { ACCESS_TOKEN_LIFETIME } from '../../src/protocol/claims.ts'
 import { CONNECTIONS, WRK } from '../client.mjs'
+import { REDIS_VERSION } from '../redis.mjs'
 import { headed, medianWithin, SURE, show, spread } from '../results.mjs'
 import { UNTIL_EXPIRY } from './chart.mjs'
 import { LOOPS } from './delays.mjs'
 import { goals, ratios, samplesOf } from './goals.mjs'
 import { ON_REDIS } from './node-targets.mjs'
-import { REDIS_VERSION } from './redis.mjs'
 
 /**
  * Until when a revoked credential is accepted, in ms: measured here for Sallyport; for others what their design says, with the reason.

@@ -6,6 +6,7 @@ import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
 import { CALLBACK, PUBLIC, PUBLIC_ES256, SERVICE } from '../flows.mjs'
 import { mapAdapter } from './map-adapter.mjs'
+import { redisAdapter } from './redis-adapter.mjs'
 import { sqliteAdapter } from './sqlite-adapter.mjs'
 
 process.env.NODE_ENV = 'production'
@@ -46,9 +47,11 @@ function clients(service) {
   ]
 }
 
-function makeProvider({ state, secret }) {
+const adapterOf = async (state) => (state?.redis ? redisAdapter(state.redis) : state ? sqliteAdapter(state) : mapAdapter())
+
+function makeProvider(adapter, secret) {
   const provider = new Provider('http://127.0.0.1', {
-    adapter: state ? sqliteAdapter(state) : mapAdapter(),
+    adapter,
     jwks: {
       keys: [
         signingKey('ec', { namedCurve: 'P-256' }, { alg: 'ES256', kid: 'es' }),
@@ -109,7 +112,7 @@ async function bodyOf(request) {
 }
 
 const [config] = await once(process, 'message')
-const provider = makeProvider(config)
+const provider = makeProvider(await adapterOf(config.state), config.secret)
 const kept = new Map()
 const handle = provider.callback()
 const server = createServer(async (request, response) => {
