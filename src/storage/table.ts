@@ -11,6 +11,7 @@ type Forms<Row> = Partial<Record<keyof Row, Form>> & { [Column in keyof Row as R
 export class Table<Row extends object> {
   readonly name: string
   readonly names: readonly (keyof Row & string)[]
+  readonly width: number
   /** For a SELECT: each column with its table's name, since joined tables share some. */
   readonly columns: string
   /** An INSERT of all columns, for `values`. */
@@ -20,13 +21,10 @@ export class Table<Row extends object> {
   constructor(name: string, columns: readonly (keyof Row & string)[], forms: Forms<Row>) {
     this.name = name
     this.names = columns
+    this.width = columns.length
     this.#forms = columns.map((column) => forms[column])
     this.columns = columns.map((column) => `${name}.${column}`).join(', ')
     this.insert = `INSERT INTO ${name} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`
-  }
-
-  get width(): number {
-    return this.names.length
   }
 
   values(row: Row): SqlStorageValue[] {
