@@ -9,7 +9,7 @@ import { NODE } from '../../scripts/toolchain.mjs'
 import * as bundles from '../bundles.mjs'
 import { Connection, cookieOf, each, jsonOf } from '../client.mjs'
 import { peopleAt, post } from '../people.mjs'
-import { startRedis } from '../redis.mjs'
+import { REDIS_VERSION, startRedis } from '../redis.mjs'
 import { startProduct, startWorker, VARS } from '../server.mjs'
 import {
   authorizationQuery,
@@ -131,9 +131,9 @@ export async function sallyportAt(server) {
 
 /** With a Redis of its own, whose CPU counts as its own; null where there is none. @returns {Promise<Issuer | null>} */
 export async function startOidcProviderOnRedis() {
+  if (REDIS_VERSION === null) return null
   const directory = await mkdtemp(path.join(tmpdir(), 'sallyport-bench-'))
   const redis = await startRedis(directory)
-  if (!redis) return null
   const issuer = await startOidcProvider(() => ({ redis: redis.url }))
   const stop = async () => {
     await issuer.stop()

@@ -1,5 +1,5 @@
-// oidc-provider's storage in Redis, laid out as in the example that comes with the library's source: a hash for what is consumed, a string
-// for the rest, a set of keys for each grant, all with their lives. Commands of one call go out together.
+// oidc-provider's storage in Redis: a hash for what is consumed, a string for the rest, a set of keys for each grant, all with their lives.
+// Commands of one call go out together.
 import { createClient } from 'redis'
 
 const CONSUMED = new Set(['AuthorizationCode', 'RefreshToken', 'DeviceCode', 'BackchannelAuthenticationRequest'])
@@ -28,8 +28,8 @@ export async function redisAdapter(url) {
       if (expiresIn) commands.expire(key, expiresIn)
       if (OF_A_GRANT.has(this.model) && payload.grantId) {
         commands.sAdd(grant(payload.grantId), key)
-        // As long as the longest of its keys.
-        if (expiresIn) commands.expire(grant(payload.grantId), expiresIn, 'GT')
+        // As long as the longest of its keys. Without a life a key counts as endless, so that GT alone would never give it one.
+        if (expiresIn) commands.expire(grant(payload.grantId), expiresIn, 'NX').expire(grant(payload.grantId), expiresIn, 'GT')
       }
       if (payload.uid) commands.set(`uid:${payload.uid}`, id, expiresIn ? { EX: expiresIn } : {})
       if (payload.userCode) commands.set(`userCode:${payload.userCode}`, id, expiresIn ? { EX: expiresIn } : {})
